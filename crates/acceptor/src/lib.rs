@@ -1,0 +1,1 @@
+//! Accepts plaintext and mutual TLS on one port as Istio policy decides.

@@ -1,0 +1,1 @@
+//! Certificate signing requests and an authority that issues X509-SVIDs.

@@ -1,0 +1,1 @@
+//! Connects to mesh services: which TLS, secure naming, and errors that say why.

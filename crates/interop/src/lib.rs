@@ -1,0 +1,1 @@
+//! Tests against programs that this project did not write; see `tests/`.

@@ -1,0 +1,1 @@
+//! Istio mutual TLS inside a Rust service: identity, permissive ports, policies, secure naming.

@@ -1,0 +1,1 @@
+//! Istio mTLS policies: parsed, validated, compiled, resolved and explained.

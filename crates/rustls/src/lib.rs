@@ -1,0 +1,1 @@
+//! rustls verifiers, configurations and handshakes that end in a verified SPIFFE peer.

@@ -1,0 +1,1 @@
+//! Keeps identities and policies fresh: watched files and reissue before expiry.

@@ -1,0 +1,1 @@
+//! What the first bytes of a connection are, decided without consuming them.
