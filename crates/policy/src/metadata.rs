@@ -1,0 +1,35 @@
+//! What every object carries: name, age, labels, annotations.
+
+use std::cmp::Ordering;
+
+use crate::{Labels, ResourceName, Timestamp};
+
+/// The part of Kubernetes metadata that has a meaning here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// Namespace and name.
+    pub name: ResourceName,
+    /// When the object was created; `None` counts as the oldest of all ([`Timestamp::ZERO`]).
+    pub created: Option<Timestamp>,
+    /// The object's own labels (not what it selects).
+    pub labels: Labels,
+    /// The object's annotations.
+    pub annotations: Labels,
+}
+
+impl Metadata {
+    /// Metadata with a name and nothing else.
+    pub fn new(name: ResourceName) -> Self {
+        Self { name, created: None, labels: Labels::default(), annotations: Labels::default() }
+    }
+
+    /// Istio's order of precedence: creation time, then name, then namespace, in byte order (SEMANTICS (a) step 1).
+    pub fn precedence(&self, other: &Self) -> Ordering {
+        let age = |metadata: &Self| metadata.created.unwrap_or(Timestamp::ZERO);
+        age(self)
+            .cmp(&age(other))
+            .then_with(|| self.name.name().cmp(other.name.name()))
+            .then_with(|| self.name.namespace().cmp(other.name.namespace()))
+    }
+}
