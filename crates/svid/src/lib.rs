@@ -1,1 +1,55 @@
 //! X509-SVIDs and trust bundles, and the validation of a certificate chain to a SPIFFE ID.
+//!
+//! ```
+//! use meshtls_identity::{AcceptedDomains, SpiffeId};
+//! use meshtls_svid::{RejectSvid, TrustBundles, Usage, Validation, validate};
+//! use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+//!
+//! /// Who presents `chain` to us, the server, at `now`.
+//! fn who(
+//!     chain: &[CertificateDer<'_>],
+//!     bundles: &TrustBundles,
+//!     algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+//!     now: UnixTime,
+//! ) -> Result<SpiffeId, RejectSvid> {
+//!     let accepted = AcceptedDomains::Any;
+//!     let rules = Validation::new(bundles, &accepted, algorithms, Usage::Client, now);
+//!     validate(chain, &rules).map(|valid| valid.id().clone())
+//! }
+//! ```
+//!
+//! # Guarantees
+//!
+//! * An ID is only ever verified by the bundle of its own trust domain, unless a flat set is asked for by name.
+//! * No panic, and bounded work, whatever the certificates.
+//! * No clock, no socket, no environment: the time is an argument. Files are read only by `from_file`,
+//!   `from_files` and [`key_file_exposure`].
+//!
+//! Certificate revocation lists are not looked at yet.
+//!
+//! # Sources
+//!
+//! [X509-SVID](https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md), RFC 5280, RFC 7468.
+
+#![warn(clippy::arithmetic_side_effects)]
+
+mod bundle;
+mod bundles;
+mod certificate;
+mod leaf;
+mod load;
+mod pem;
+mod reject;
+mod source;
+mod svid;
+mod validate;
+
+pub use bundle::{BundleError, TrustBundle};
+pub use bundles::TrustBundles;
+pub use leaf::identify;
+pub use load::{KeyFileExposure, LoadError, key_file_exposure};
+pub use pem::PemError;
+pub use reject::{ChainPart, RejectSvid, SigningMark};
+pub use source::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable};
+pub use svid::{SvidError, X509Svid};
+pub use validate::{MAX_CERTIFICATES, MAX_CHAIN_BYTES, Usage, ValidSvid, Validation, validate};

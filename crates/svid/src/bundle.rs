@@ -1,0 +1,167 @@
+//! One trust domain's authorities.
+
+use std::fmt;
+use std::path::Path;
+
+use meshtls_identity::TrustDomain;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+
+use crate::certificate::{Certificate, Period};
+use crate::load::{LoadError, read_file};
+use crate::pem::{self, PemError};
+
+/// The authorities of one trust domain: at least one.
+///
+/// Invariant: each is a version 3 certificate with `cA` that may sign certificates, so a leaf put here by
+/// mistake is refused. Whether an authority is valid *now* is asked at each validation. The number is not
+/// bounded here; a file may have 1 MiB.
+pub struct TrustBundle {
+    trust_domain: TrustDomain,
+    authorities: Vec<CertificateDer<'static>>,
+    // Invariant: the two below are as long as `authorities`, in its order.
+    anchors: Vec<TrustAnchor<'static>>,
+    periods: Vec<Period>,
+}
+
+impl TrustBundle {
+    /// Makes the bundle of `trust_domain`. An authority that is there twice counts once.
+    ///
+    /// # Errors
+    ///
+    /// * [`BundleError::Empty`]: no authority.
+    /// * [`BundleError::Malformed`], [`BundleError::NotAuthority`]: which one cannot be an authority.
+    pub fn new(
+        trust_domain: TrustDomain,
+        authorities: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, BundleError> {
+        let mut bundle =
+            Self { trust_domain, authorities: vec![], anchors: vec![], periods: vec![] };
+        for (at, authority) in authorities.into_iter().enumerate() {
+            bundle.add(authority, at)?;
+        }
+        if bundle.authorities.is_empty() { Err(BundleError::Empty) } else { Ok(bundle) }
+    }
+
+    /// Reads a bundle from PEM: every `CERTIFICATE` block is an authority, other blocks are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError::Pem`], and those of [`new`](Self::new).
+    pub fn from_pem(trust_domain: TrustDomain, text: &[u8]) -> Result<Self, BundleError> {
+        Self::new(trust_domain, pem::certificates(text)?)
+    }
+
+    /// Reads a bundle from a PEM file of at most 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] with the file's path.
+    pub fn from_file(trust_domain: TrustDomain, path: &Path) -> Result<Self, LoadError> {
+        let text = read_file(path)?;
+        Self::from_pem(trust_domain, &text)
+            .map_err(|source| LoadError::Bundle { path: path.to_owned(), source })
+    }
+
+    /// Gives the domain whose identities these authorities may issue.
+    #[must_use]
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.trust_domain
+    }
+
+    /// Gives the authorities' certificates, in the order they came.
+    #[must_use]
+    pub fn anchors(&self) -> &[CertificateDer<'static>] {
+        &self.authorities
+    }
+
+    /// Writes the authorities as `CERTIFICATE` blocks.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::write_certificates(&self.authorities)
+    }
+
+    /// Takes the other bundle's authorities in, whatever its domain.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        let parts = other
+            .authorities
+            .into_iter()
+            .zip(other.anchors)
+            .zip(other.periods);
+        for ((authority, anchor), period) in parts {
+            self.push(authority, anchor, period);
+        }
+    }
+
+    pub(crate) fn trust_anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    /// Gives the validity of an anchor of this bundle, known by its address: two authorities may share
+    /// name and key and differ in validity (Istio renews its root so).
+    pub(crate) fn period_of(&self, anchor: &TrustAnchor<'_>) -> Option<Period> {
+        let known = self.anchors.iter().zip(&self.periods);
+        known
+            .into_iter()
+            .find(|(one, _)| std::ptr::eq(*one, anchor))
+            .map(|(_, period)| *period)
+    }
+
+    fn add(&mut self, der: CertificateDer<'static>, at: usize) -> Result<(), BundleError> {
+        let authority = Certificate::read(&der).ok_or(BundleError::Malformed { at })?;
+        if !authority.is_authority() {
+            return Err(BundleError::NotAuthority { at });
+        }
+        let period = authority.period;
+        let anchor = webpki::anchor_from_trusted_cert(&der)
+            .map_err(|_unreadable| BundleError::Malformed { at })?
+            .to_owned();
+        self.push(der, anchor, period);
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        authority: CertificateDer<'static>,
+        anchor: TrustAnchor<'static>,
+        period: Period,
+    ) {
+        if !self.authorities.contains(&authority) {
+            self.authorities.push(authority);
+            self.anchors.push(anchor);
+            self.periods.push(period);
+        }
+    }
+}
+
+impl fmt::Debug for TrustBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustBundle")
+            .field("trust_domain", &self.trust_domain)
+            .field("authorities", &self.authorities.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why something is not a trust bundle. Positions count certificates from 0.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The text is not the PEM that was wanted.
+    #[error("not a bundle in PEM")]
+    Pem(#[from] PemError),
+    /// There is no authority.
+    #[error("a bundle needs at least one authority")]
+    Empty,
+    /// A certificate cannot be read.
+    #[error("certificate {at} (counted from 0) is malformed")]
+    Malformed {
+        /// Its position.
+        at: usize,
+    },
+    /// A certificate has no `cA`, or a key usage without keyCertSign.
+    #[error("certificate {at} (counted from 0) is not a certificate authority")]
+    NotAuthority {
+        /// Its position.
+        at: usize,
+    },
+}
