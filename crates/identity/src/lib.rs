@@ -52,3 +52,8 @@ pub use principal::PrincipalPattern;
 pub use service_account::ServiceAccountId;
 pub use spiffe_id::SpiffeId;
 pub use trust_domain::TrustDomain;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
