@@ -1,1 +1,42 @@
 //! Certificate signing requests and an authority that issues X509-SVIDs.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::arithmetic_side_effects)]
+
+#[cfg(feature = "authority")]
+mod authority;
+mod bridge;
+#[cfg(feature = "authority")]
+mod certificate;
+pub mod csr;
+#[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
+mod from_pem;
+#[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
+mod generate;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod key_pair;
+#[cfg(feature = "authority")]
+mod load;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod pkcs8;
+mod public_key;
+#[cfg(feature = "authority")]
+mod serial;
+mod signer;
+
+#[cfg(feature = "authority")]
+pub use authority::{Authority, IssueError, IssueRequest};
+#[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use from_pem::{AuthorityPem, FromPemError};
+#[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use generate::{AuthorityOptions, GenerateError};
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+pub use key_pair::{KeyError, KeyPair, KeyType};
+#[cfg(feature = "authority")]
+pub use load::LoadAuthorityError;
+pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
+#[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use serial::RandomSerials;
+#[cfg(feature = "authority")]
+pub use serial::{Serial, SerialError, SerialSource};
+pub use signer::{SignError, Signer};

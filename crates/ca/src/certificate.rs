@@ -1,0 +1,150 @@
+//! The certificates that are made here: the X509-SVID profile, and that of a signing certificate.
+
+use std::time::Duration;
+
+use meshtls_identity::{SpiffeId, TrustDomain};
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use time::OffsetDateTime;
+
+use crate::bridge::{BridgedKey, BridgedSigner};
+use crate::{PublicKey, Serial, SignError, Signer};
+
+/// How far certificates are valid into the past, for peers whose clocks are late (Istio: 2 minutes).
+const BACKDATED: Duration = Duration::from_secs(120);
+
+/// From when and until when, both ends included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+}
+
+impl Validity {
+    /// From two minutes before `now` until `life` after it, but never beyond `end`.
+    pub(crate) fn starting(now: UnixTime, life: Duration, end: UnixTime) -> Self {
+        let now = Duration::from_secs(now.as_secs());
+        let not_before = UnixTime::since_unix_epoch(now.saturating_sub(BACKDATED));
+        let not_after = UnixTime::since_unix_epoch(now.saturating_add(life));
+        Self { not_before, not_after: not_after.min(end) }
+    }
+}
+
+/// The last second that a certificate can name: 9999-12-31 23:59:59 (RFC 5280 section 4.1.2.5).
+pub(crate) fn end_of_time() -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(253_402_300_799))
+}
+
+/// What an issued certificate takes from its issuer's own.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuerName {
+    pub(crate) subject: DistinguishedName,
+    pub(crate) key_id: Vec<u8>,
+}
+
+impl IssuerName {
+    /// A name of its own for each key: verifiers find issuers by name, and take a certificate whose
+    /// subject is its issuer for self-signed.
+    pub(crate) fn new(trust_domain: &TrustDomain, role: Role, key: &PublicKey) -> Self {
+        let key_id = key.key_id();
+        let number: String = key_id
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let role = match role {
+            Role::Root => "root",
+            Role::Intermediate => "intermediate",
+        };
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::OrganizationName, organization(trust_domain));
+        subject.push(DnType::CommonName, format!("{role} {number}"));
+        Self { subject, key_id }
+    }
+}
+
+/// What a signing certificate is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    Root,
+    Intermediate,
+}
+
+/// Makes an X509-SVID: the profile of Istio's workload certificates.
+pub(crate) fn x509_svid(
+    key: &PublicKey,
+    id: &SpiffeId,
+    validity: Validity,
+    serial: Serial,
+    issuer: &IssuerName,
+    signer: &dyn Signer,
+) -> Result<CertificateDer<'static>, SignError> {
+    let mut params = params(validity, serial, key.key_id());
+    let uri = Ia5String::try_from(id.as_str()).map_err(SignError::new)?;
+    params.subject_alt_names = vec![SanType::URI(uri)];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    sign(&params, key, issuer, signer)
+}
+
+/// Makes a signing certificate: `cA`, keyCertSign and cRLSign, without path length.
+pub(crate) fn authority(
+    key: &PublicKey,
+    name: &IssuerName,
+    validity: Validity,
+    serial: Serial,
+    issuer: &IssuerName,
+    signer: &dyn Signer,
+) -> Result<CertificateDer<'static>, SignError> {
+    let mut params = params(validity, serial, name.key_id.clone());
+    params.distinguished_name = name.subject.clone();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    sign(&params, key, issuer, signer)
+}
+
+/// What both profiles share: an empty subject, and both key identifiers.
+fn params(validity: Validity, serial: Serial, key_id: Vec<u8>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.not_before = date(validity.not_before);
+    params.not_after = date(validity.not_after);
+    params.serial_number = Some(SerialNumber::from_slice(serial.bytes()));
+    params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn sign(
+    params: &CertificateParams,
+    key: &PublicKey,
+    issuer: &IssuerName,
+    signer: &dyn Signer,
+) -> Result<CertificateDer<'static>, SignError> {
+    let mut issuer_params = CertificateParams::default();
+    issuer_params.distinguished_name = issuer.subject.clone();
+    issuer_params.key_identifier_method = KeyIdMethod::PreSpecified(issuer.key_id.clone());
+    let signer = BridgedSigner::new(signer);
+    let issuer = Issuer::from_params(&issuer_params, &signer);
+    match params.signed_by(&BridgedKey(key), &issuer) {
+        Ok(certificate) => Ok(certificate.into()),
+        Err(error) => Err(signer.cause(error)),
+    }
+}
+
+/// Times beyond the year 9999 become its end.
+fn date(time: UnixTime) -> OffsetDateTime {
+    let seconds = i64::try_from(time.min(end_of_time()).as_secs()).unwrap_or_default();
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// A trust domain may have 255 bytes, an organization name 64 (RFC 5280 appendix A.1).
+fn organization(trust_domain: &TrustDomain) -> String {
+    trust_domain.as_str().chars().take(64).collect()
+}
