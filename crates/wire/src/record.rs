@@ -78,14 +78,13 @@ impl<'a> Records<'a> {
 
     fn open_record(&mut self) -> Result<(), Stop> {
         match *self.wire {
-            [kind, ..] if kind != HANDSHAKE => Err(Stop::Unreadable),
-            [_, major, ..] if major != 3 => Err(Stop::Unreadable),
-            [_, _, _, high, low, ref content @ ..] => {
+            [HANDSHAKE, 3, _, high, low, ref content @ ..] => {
                 self.wire = content;
                 self.in_record = usize::from(u16::from_be_bytes([high, low]));
                 if self.in_record > MAX_RECORD { Err(Stop::Unreadable) } else { Ok(()) }
             }
-            _ => Err(self.end_of_wire()),
+            [] | [HANDSHAKE] | [HANDSHAKE, 3, ..] => Err(self.end_of_wire()),
+            _ => Err(Stop::Unreadable),
         }
     }
 
