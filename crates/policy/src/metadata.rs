@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Serialize, Serializer};
+
 use crate::{Labels, ResourceName, Timestamp};
 
 /// The part of Kubernetes metadata that has a meaning here.
@@ -31,5 +33,27 @@ impl Metadata {
             .cmp(&age(other))
             .then_with(|| self.name.name().cmp(other.name.name()))
             .then_with(|| self.name.namespace().cmp(other.name.namespace()))
+    }
+}
+
+/// As in Kubernetes: `name` and `namespace` are fields of their own, and what is not there is left out.
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Form<'a> {
+            name: &'a str,
+            namespace: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            creation_timestamp: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Labels::is_empty")]
+            labels: &'a Labels,
+            #[serde(skip_serializing_if = "Labels::is_empty")]
+            annotations: &'a Labels,
+        }
+        let Self { name, created, labels, annotations } = self;
+        let (name, namespace) = (name.name(), name.namespace());
+        Form { name, namespace, creation_timestamp: *created, labels, annotations }
+            .serialize(serializer)
     }
 }

@@ -1,22 +1,239 @@
 //! A collection of objects: what an operator wrote, checked but not yet compiled.
 
-use crate::PeerAuthentication;
+use std::collections::HashSet;
+
+use crate::field::Field;
+use crate::kind::{self, Document, Kind, Skipped};
+use crate::parse_error::{ParseError, ParseFault, Place};
+use crate::violation::Warning;
+use crate::{
+    ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
+    peer_authentication, tree,
+};
+use crate::{service_entry, workload_entry};
 
 /// Objects that belong together, such as those of a file or a directory.
+///
+/// Read them from text with [`parse`](Self::parse), which validates as Istio does, or collect values, which are taken as
+/// they are.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
     peer_authentications: Vec<PeerAuthentication>,
+    service_entries: Vec<ServiceEntry>,
+    workload_entries: Vec<WorkloadEntry>,
+    warnings: Vec<Warning>,
+    skipped: Vec<Skipped>,
 }
 
 impl Resources {
+    /// Reads YAML or JSON: any number of documents, `kind: List` included, with the default [`ParseOptions`].
+    ///
+    /// `source_name` is what errors and warnings call the text, such as its path. Kinds that are not read here are skipped
+    /// and listed in [`skipped`](Self::skipped). An empty text is an empty collection.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong refuses the whole text. [`ParseFault`] says what there is.
+    pub fn parse(source_name: &str, text: &str) -> Result<Self, ParseError> {
+        Self::parse_with(source_name, text, &ParseOptions::default())
+    }
+
+    /// As [`parse`](Self::parse), with other bounds or a default namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_with(
+        source_name: &str,
+        text: &str,
+        options: &ParseOptions,
+    ) -> Result<Self, ParseError> {
+        let mut read = Self::default();
+        let outcome = tree::documents(text, options).and_then(|documents| {
+            let mut names = HashSet::new();
+            documents
+                .iter()
+                .try_for_each(|document| read.add(&Field::root(document), options, &mut names))
+        });
+        for warning in &mut read.warnings {
+            source_name.clone_into(&mut warning.source_name);
+        }
+        for skipped in &mut read.skipped {
+            source_name.clone_into(&mut skipped.source_name);
+        }
+        match outcome {
+            Ok(()) => Ok(read),
+            Err(error) => Err(error.in_source(source_name, read.warnings)),
+        }
+    }
+
+    /// As [`parse`](Self::parse), from the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and [`ParseFault::NotUtf8`].
+    pub fn parse_bytes(source_name: &str, bytes: &[u8]) -> Result<Self, ParseError> {
+        // Long inputs are refused before anything looks at each of their bytes.
+        let options = ParseOptions::default();
+        if bytes.len() > options.max_bytes {
+            let fault = ParseFault::TooLarge { bytes: bytes.len(), max: options.max_bytes };
+            return Err(ParseError::new(fault).in_source(source_name, Vec::new()));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse_with(source_name, text, &options),
+            Err(error) => {
+                let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let sound = String::from_utf8_lossy(sound);
+                let place = Place::of_offset(&sound, sound.len());
+                Err(ParseError::new(ParseFault::NotUtf8)
+                    .at(Some(place))
+                    .in_source(source_name, Vec::new()))
+            }
+        }
+    }
+
+    /// Adds the objects of another text.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateObject`]: an object of this kind and name is there already. Nothing is added then.
+    pub fn extend(&mut self, other: Self) -> Result<(), DuplicateObject> {
+        let here: HashSet<_> = self.names().collect();
+        if let Some((kind, name)) = other.names().find(|name| here.contains(name)) {
+            return Err(DuplicateObject { kind, name: name.clone() });
+        }
+        self.peer_authentications.extend(other.peer_authentications);
+        self.service_entries.extend(other.service_entries);
+        self.workload_entries.extend(other.workload_entries);
+        self.warnings.extend(other.warnings);
+        self.skipped.extend(other.skipped);
+        Ok(())
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
+    pub fn with_peer_authentications(
+        mut self,
+        policies: impl IntoIterator<Item = PeerAuthentication>,
+    ) -> Self {
+        self.peer_authentications.extend(policies);
+        self
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
+    pub fn with_service_entries(
+        mut self,
+        services: impl IntoIterator<Item = ServiceEntry>,
+    ) -> Self {
+        self.service_entries.extend(services);
+        self
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
+    pub fn with_workload_entries(
+        mut self,
+        workloads: impl IntoIterator<Item = WorkloadEntry>,
+    ) -> Self {
+        self.workload_entries.extend(workloads);
+        self
+    }
+
     /// The `PeerAuthentication` objects, in the order they were read.
     pub fn peer_authentications(&self) -> &[PeerAuthentication] {
         &self.peer_authentications
     }
+
+    /// The `ServiceEntry` objects, in the order they were read.
+    pub fn service_entries(&self) -> &[ServiceEntry] {
+        &self.service_entries
+    }
+
+    /// The `WorkloadEntry` objects, in the order they were read.
+    pub fn workload_entries(&self) -> &[WorkloadEntry] {
+        &self.workload_entries
+    }
+
+    /// What is accepted and probably not meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Objects of kinds that are not read here.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
+        let policies = self
+            .peer_authentications
+            .iter()
+            .map(|object| (Kind::PeerAuthentication.as_str(), &object.metadata.name));
+        let services = self
+            .service_entries
+            .iter()
+            .map(|object| (Kind::ServiceEntry.as_str(), &object.metadata.name));
+        let workloads = self
+            .workload_entries
+            .iter()
+            .map(|object| (Kind::WorkloadEntry.as_str(), &object.metadata.name));
+        policies.chain(services).chain(workloads)
+    }
+
+    fn add(
+        &mut self,
+        field: &Field<'_>,
+        options: &ParseOptions,
+        names: &mut HashSet<(&'static str, ResourceName)>,
+    ) -> Result<(), ParseError> {
+        let (kind, object) = match kind::identify(field)? {
+            Document::Known(kind, object) => (kind, object),
+            Document::List(items) => {
+                return items
+                    .iter()
+                    .try_for_each(|item| self.add(item, options, names));
+            }
+            Document::Unknown(skipped) => {
+                self.skipped.push(skipped);
+                return Ok(());
+            }
+        };
+        let metadata = kind::metadata(&object, options)?;
+        let name = metadata.name.clone();
+        match kind {
+            Kind::PeerAuthentication => {
+                let policy = peer_authentication::read(&object, metadata, &mut self.warnings)?;
+                self.peer_authentications.push(policy);
+            }
+            Kind::ServiceEntry => self
+                .service_entries
+                .push(service_entry::read(&object, metadata)?),
+            Kind::WorkloadEntry => self
+                .workload_entries
+                .push(workload_entry::read(&object, metadata)?),
+        }
+        if !names.insert((kind.as_str(), name.clone())) {
+            return Err(field.refuse(ParseFault::DuplicateObject { kind: kind.as_str(), name }));
+        }
+        Ok(())
+    }
 }
 
+/// Values, taken as they are.
 impl FromIterator<PeerAuthentication> for Resources {
     fn from_iter<I: IntoIterator<Item = PeerAuthentication>>(policies: I) -> Self {
-        Self { peer_authentications: policies.into_iter().collect() }
+        Self::default().with_peer_authentications(policies)
     }
+}
+
+/// Two objects of one kind have the same namespace and name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a second {kind} {name}: only one object can have a name")]
+#[non_exhaustive]
+pub struct DuplicateObject {
+    /// The kind of both.
+    pub kind: &'static str,
+    /// The name of both.
+    pub name: ResourceName,
 }

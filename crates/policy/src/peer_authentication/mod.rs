@@ -1,6 +1,11 @@
 //! `PeerAuthentication`: which mode a workload's ports have.
 
+mod read;
+mod serde_form;
+
 use std::collections::BTreeMap;
+
+pub(crate) use read::read;
 
 use crate::{Labels, Metadata, MtlsMode, ResourceName, Timestamp};
 
@@ -23,12 +28,11 @@ pub struct PeerAuthentication {
 impl PeerAuthentication {
     /// A policy that says nothing yet: no selector, mode `UNSET`, no ports, no creation time.
     pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
-        Self {
-            metadata: Metadata::new(ResourceName::new(namespace, name)),
-            selector: Labels::default(),
-            mode: None,
-            ports: BTreeMap::new(),
-        }
+        Self::with_metadata(Metadata::new(ResourceName::new(namespace, name)))
+    }
+
+    pub(crate) fn with_metadata(metadata: Metadata) -> Self {
+        Self { metadata, selector: Labels::default(), mode: None, ports: BTreeMap::new() }
     }
 
     /// Sets the mode.

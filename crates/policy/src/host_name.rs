@@ -1,0 +1,94 @@
+//! Host names: how they are compared and which are well formed.
+
+use std::borrow::Cow;
+
+/// Whether `text` is a DNS name: up to 253 bytes, labels of 1 to 63 letters, digits, `-` and `_`.
+///
+/// A last part of digits only is refused: such a text is a misspelt IP address.
+pub(crate) fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let last_is_digits = text
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    text.len() <= 253 && text.split('.').all(label) && !last_is_digits
+}
+
+/// Whether `text` is a host name or `*.` before one.
+pub(crate) fn is_host_pattern(text: &str) -> bool {
+    is_host_name(text.strip_prefix("*.").unwrap_or(text))
+}
+
+/// The spelling under which names are compared: lower case, without the root's dot.
+pub(crate) fn normalize(host: &str) -> Cow<'_, str> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+/// The shorter names that Kubernetes' DNS gives a service: `httpbin.foo.svc.cluster.local` is also `httpbin.foo.svc` and
+/// `httpbin.foo`. Other hosts have none.
+pub(crate) fn short_names(host: &str) -> Option<[&str; 2]> {
+    let (service, rest) = host.split_once('.')?;
+    let (namespace, rest) = rest.split_once('.')?;
+    let domain = rest.strip_prefix("svc.")?;
+    let parts =
+        !service.is_empty() && service != "*" && !namespace.is_empty() && !domain.is_empty();
+    let with_svc = host.strip_suffix(domain)?.strip_suffix('.')?;
+    parts
+        .then(|| with_svc.strip_suffix(".svc"))?
+        .map(|without| [with_svc, without])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_host_name, is_host_pattern, normalize, short_names};
+
+    #[test]
+    fn names() {
+        for (text, host, pattern) in [
+            ("httpbin.foo.svc.cluster.local", true, true),
+            ("a_b-c.x1", true, true),
+            ("localhost", true, true),
+            ("*.example.com", false, true),
+            ("*", false, false),
+            ("a.*.com", false, false),
+            ("", false, false),
+            ("a..b", false, false),
+            ("a b", false, false),
+            ("10.0.0.256", false, false),
+            ("unix:///run/x", false, false),
+        ] {
+            assert_eq!((is_host_name(text), is_host_pattern(text)), (host, pattern), "{text}");
+        }
+        assert!(!is_host_name(&["a"; 128].join(".")), "255 bytes");
+        assert!(!is_host_name(&"a".repeat(64)), "a label of 64");
+    }
+
+    #[test]
+    fn spellings() {
+        assert_eq!(normalize("HTTPBIN.Foo."), "httpbin.foo");
+        assert_eq!(normalize("httpbin.foo"), "httpbin.foo");
+    }
+
+    #[test]
+    fn kubernetes_short_names() {
+        for (host, want) in [
+            ("httpbin.foo.svc.cluster.local", Some(["httpbin.foo.svc", "httpbin.foo"])),
+            ("a.svc.svc.svc", Some(["a.svc.svc", "a.svc"])),
+            ("httpbin.foo.svc", None),
+            ("httpbin.foo.com", None),
+            ("*.foo.svc.cluster.local", None),
+        ] {
+            assert_eq!(short_names(host), want, "{host}");
+        }
+    }
+}

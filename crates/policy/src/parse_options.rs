@@ -1,0 +1,51 @@
+//! Bounds and defaults for reading a text.
+
+/// How much a text may hold, and what an object without a namespace means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ParseOptions {
+    /// Longest text, in bytes. Default 1 MiB.
+    pub max_bytes: usize,
+    /// Most values (scalars, lists, maps, keys) in all documents together. Default 10,000, which is some 400 policies.
+    pub max_nodes: usize,
+    /// Deepest nesting of lists and maps. Default 32.
+    pub max_depth: usize,
+    /// The namespace of objects that name none, like `kubectl -n`. Default `None`: such an object is refused.
+    pub default_namespace: Option<String>,
+}
+
+impl ParseOptions {
+    /// Sets the longest text, in bytes.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Sets how many values the documents may hold together.
+    #[must_use]
+    pub fn with_max_nodes(mut self, max_nodes: usize) -> Self {
+        self.max_nodes = max_nodes;
+        self
+    }
+
+    /// Sets how deep lists and maps may nest.
+    #[must_use]
+    pub fn with_max_depth(mut self, max_depth: usize) -> Self {
+        self.max_depth = max_depth;
+        self
+    }
+
+    /// Sets the namespace of objects that name none.
+    #[must_use]
+    pub fn with_default_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.default_namespace = Some(namespace.into());
+        self
+    }
+}
+
+impl Default for ParseOptions {
+    fn default() -> Self {
+        Self { max_bytes: 1 << 20, max_nodes: 10_000, max_depth: 32, default_namespace: None }
+    }
+}
