@@ -18,7 +18,7 @@ use crate::reject::{ChainPart, RejectSvid, SigningMark};
 /// * [`RejectSvid::Malformed`], [`RejectSvid::Version`], [`RejectSvid::CriticalExtension`]: not a
 ///   certificate that RFC 5280 lets us use.
 /// * [`RejectSvid::SigningCertificate`]: `cA`, keyCertSign or cRLSign (X509-SVID section 5.2).
-/// * [`RejectSvid::UriSans`], [`RejectSvid::UriNotText`]: not exactly one URI SAN (X509-SVID section 2).
+/// * [`RejectSvid::UriSans`]: not exactly one URI SAN (X509-SVID section 2).
 /// * [`RejectSvid::SpiffeId`], [`RejectSvid::NoPath`]: that URI names no workload (X509-SVID section 5.2).
 /// * [`RejectSvid::NoDigitalSignature`]: key usage is present and lacks it (X509-SVID section 4.3; RFC 5280
 ///   lets a certificate leave out key usage, and so do we).
@@ -79,8 +79,8 @@ impl Certificate<'_> {
     /// (webpki's own iterator leaves such names out).
     fn spiffe_id(&self) -> Result<SpiffeId, RejectSvid> {
         let mut uris = self.alternative_names.iter().filter_map(|name| match name {
-            GeneralName::URI(text) => Some(Ok(*text)),
-            GeneralName::Invalid(tag, _) if tag.0 == URI_TAG => Some(Err(RejectSvid::UriNotText)),
+            GeneralName::URI(text) => Some(text.as_bytes()),
+            GeneralName::Invalid(tag, bytes) if tag.0 == URI_TAG => Some(*bytes),
             _ => None,
         });
         let uri = uris.next().ok_or(RejectSvid::UriSans { count: 0 })?;
@@ -88,7 +88,7 @@ impl Certificate<'_> {
             0 => {}
             more => return Err(RejectSvid::UriSans { count: more.saturating_add(1) }),
         }
-        let presented: SpiffeId = uri?.parse().map_err(RejectSvid::SpiffeId)?;
+        let presented = SpiffeId::from_bytes(uri).map_err(RejectSvid::SpiffeId)?;
         if presented.path().is_empty() {
             return Err(RejectSvid::NoPath { presented });
         }

@@ -71,10 +71,6 @@ pub enum RejectSvid {
         count: usize,
     },
 
-    /// The only URI SAN is not text (`IA5String`, RFC 5280 section 4.2.1.6).
-    #[error("the leaf's URI name is not text")]
-    UriNotText,
-
     /// The only URI SAN is not a SPIFFE ID.
     #[error("the leaf's URI name is not a SPIFFE ID")]
     SpiffeId(#[source] ParseIdError),
@@ -216,7 +212,6 @@ impl RejectSvid {
             Self::CriticalExtension => "unknown_critical_extension",
             Self::SigningCertificate { .. } => "signing_certificate",
             Self::UriSans { .. } => "uri_san_count",
-            Self::UriNotText => "uri_san_not_text",
             Self::SpiffeId(_) => "not_a_spiffe_id",
             Self::NoPath { .. } => "id_without_path",
             Self::NoDigitalSignature => "key_usage",
@@ -254,7 +249,6 @@ impl RejectSvid {
             | Self::CriticalExtension
             | Self::SigningCertificate { .. }
             | Self::UriSans { .. }
-            | Self::UriNotText
             | Self::SpiffeId(_)
             | Self::NoDigitalSignature => None,
             Self::NoPath { presented }

@@ -1,0 +1,137 @@
+//! TLS alerts: which one a rejected peer gets, and what one that we get means.
+
+use std::sync::Arc;
+use std::{fmt, io};
+
+use meshtls_svid::RejectSvid;
+use rustls::{AlertDescription, CertificateError, OtherError};
+
+/// Chooses the error whose alert rustls sends for a rejected chain.
+///
+/// Envoy's alerts where they are known: unknown issuer 48, outside its validity 45, no usable identity or
+/// wrong trust domain 46. The others follow BoringSSL's table or RFC 8446 section 6.2.
+pub(crate) fn certificate_error(reject: &RejectSvid) -> CertificateError {
+    match reject {
+        RejectSvid::Expired { .. } => CertificateError::Expired,
+        RejectSvid::NotYetValid { .. } => CertificateError::NotValidYet,
+        RejectSvid::UntrustedIssuer { .. }
+        | RejectSvid::WrongSignature { .. }
+        | RejectSvid::IssuerNotAuthority { .. }
+        | RejectSvid::PathLength { .. } => CertificateError::UnknownIssuer,
+        RejectSvid::Malformed { .. } | RejectSvid::Version => CertificateError::BadEncoding,
+        RejectSvid::CriticalExtension => CertificateError::UnhandledCriticalExtension,
+        RejectSvid::WrongPurpose { .. } => CertificateError::InvalidPurpose,
+        other => unacceptable(other.clone()),
+    }
+}
+
+/// The certificate is fine, but not for us: alert 46, certificate_unknown.
+pub(crate) fn unacceptable(
+    reason: impl std::error::Error + Send + Sync + 'static,
+) -> CertificateError {
+    CertificateError::Other(OtherError(Arc::new(reason)))
+}
+
+/// A TLS alert (RFC 8446 section 6), known by its number.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Alert(u8);
+
+impl Alert {
+    /// Gives the number on the wire.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    /// Gives its name in RFC 8446 section 6, or `unknown`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            0 => "close_notify",
+            10 => "unexpected_message",
+            20 => "bad_record_mac",
+            22 => "record_overflow",
+            40 => "handshake_failure",
+            42 => "bad_certificate",
+            43 => "unsupported_certificate",
+            44 => "certificate_revoked",
+            45 => "certificate_expired",
+            46 => "certificate_unknown",
+            47 => "illegal_parameter",
+            48 => "unknown_ca",
+            49 => "access_denied",
+            50 => "decode_error",
+            51 => "decrypt_error",
+            70 => "protocol_version",
+            71 => "insufficient_security",
+            80 => "internal_error",
+            86 => "inappropriate_fallback",
+            90 => "user_canceled",
+            109 => "missing_extension",
+            110 => "unsupported_extension",
+            112 => "unrecognized_name",
+            113 => "bad_certificate_status_response",
+            115 => "unknown_psk_identity",
+            116 => "certificate_required",
+            120 => "no_application_protocol",
+            _ => "unknown",
+        }
+    }
+
+    /// Whether the alert says that our certificate is missing or not good enough: 42 to 46, 48, 49, 116.
+    #[must_use]
+    pub fn is_about_certificate(self) -> bool {
+        matches!(self.0, 42..=46 | 48 | 49 | 116)
+    }
+}
+
+impl From<AlertDescription> for Alert {
+    fn from(alert: AlertDescription) -> Self {
+        Self(alert.into())
+    }
+}
+
+impl fmt::Display for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name(), self.0)
+    }
+}
+
+/// The peer ended the connection with a TLS alert, so it did not accept us.
+///
+/// In TLS 1.3 a client hears that its certificate was refused only after its handshake has succeeded: it is
+/// then the source of the [`io::Error`] that the first read gives (see [`refusal_of`]).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the peer refused us with the TLS alert {alert}")]
+#[non_exhaustive]
+pub struct PeerRefusedUs {
+    /// What the peer said.
+    pub alert: Alert,
+}
+
+impl PeerRefusedUs {
+    pub(crate) fn from_rustls(error: &rustls::Error) -> Option<Self> {
+        match error {
+            rustls::Error::AlertReceived(alert) => Some(Self { alert: (*alert).into() }),
+            _ => None,
+        }
+    }
+
+    /// Replaces rustls' own error by this one, if an alert is what it is about.
+    pub(crate) fn in_place_of(error: io::Error) -> io::Error {
+        match rustls_error(&error).and_then(Self::from_rustls) {
+            Some(refused) => io::Error::new(io::ErrorKind::ConnectionAborted, refused),
+            None => error,
+        }
+    }
+}
+
+/// Finds the peer's refusal in an error that a [`ClientStream`](crate::ClientStream) gave.
+#[must_use]
+pub fn refusal_of(error: &io::Error) -> Option<&PeerRefusedUs> {
+    error.get_ref()?.downcast_ref()
+}
+
+pub(crate) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
