@@ -1,0 +1,71 @@
+//! The mode of the port, from the policies in force.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use meshtls_identity::AcceptedDomains;
+use meshtls_policy::{MtlsMode, PolicyHandle, PolicySet, Winner, Workload};
+
+/// What one policy set says about one port.
+#[derive(Debug)]
+pub(crate) struct Effective {
+    set: Arc<PolicySet>,
+    pub(crate) mode: MtlsMode,
+    pub(crate) winner: Winner,
+    pub(crate) accepted: Arc<AcceptedDomains>,
+}
+
+/// The policies in force, and the last answer they gave for the port.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    handle: PolicyHandle,
+    workload: Workload,
+    port: u16,
+    /// Whose members are accepted, if not those of the mesh's own trust domain and its aliases.
+    domains: Option<Arc<AcceptedDomains>>,
+    last: ArcSwap<Effective>,
+}
+
+impl Policies {
+    pub(crate) fn new(
+        handle: PolicyHandle,
+        workload: Workload,
+        port: u16,
+        domains: Option<AcceptedDomains>,
+    ) -> Self {
+        let domains = domains.map(Arc::new);
+        let first = Effective::of(handle.load(), &workload, port, domains.as_ref());
+        Self { handle, workload, port, domains, last: ArcSwap::from_pointee(first) }
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The answer of the policy set in force now. Takes no lock; each set is asked once.
+    pub(crate) fn now(&self) -> Arc<Effective> {
+        let set = self.handle.load();
+        let last = self.last.load();
+        if Arc::ptr_eq(&last.set, &set) {
+            return Arc::clone(&last);
+        }
+        let fresh = Arc::new(Effective::of(set, &self.workload, self.port, self.domains.as_ref()));
+        self.last.store(Arc::clone(&fresh));
+        fresh
+    }
+}
+
+impl Effective {
+    fn of(
+        set: Arc<PolicySet>,
+        workload: &Workload,
+        port: u16,
+        domains: Option<&Arc<AcceptedDomains>>,
+    ) -> Self {
+        let resolved = set.resolve(workload, port);
+        let (mode, winner) = (resolved.mode(), resolved.winner());
+        let accepted =
+            domains.map_or_else(|| Arc::new(set.settings().domains().accepted()), Arc::clone);
+        Self { set, mode, winner, accepted }
+    }
+}

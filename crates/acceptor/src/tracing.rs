@@ -1,0 +1,105 @@
+//! An observer that emits `tracing` events.
+
+use std::{error::Error, io};
+
+use tracing::{debug, info, warn};
+
+use crate::observer::{Accepted, Event, Observer, Outcome};
+
+/// Emits one `tracing` event for each connection: `DEBUG` if it was accepted, `INFO` if it was refused, and `WARN` when the
+/// listener cannot accept.
+///
+/// The fields are `outcome` ([`Outcome::label`]), `peer_addr`, `port`, `mode`, `winner`, `detection` and `handshake` (if there
+/// was one); for accepted ones also `app_protocol`, and `peer_id` or `reason`; for refused ones `error`. Text that a peer may
+/// have chosen is escaped, and cut at 256 characters.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct TracingObserver;
+
+impl TracingObserver {
+    /// The observer.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+/// The fields of every event, after those of its own.
+macro_rules! emit {
+    ($level:ident, $event:ident, $($own:tt)*) => {
+        $level!(
+            outcome = $event.outcome.label(),
+            $($own)*
+            peer_addr = $event.peer_addr.map(tracing::field::display),
+            port = $event.port,
+            mode = $event.mode.as_str(),
+            winner = %$event.winner,
+            detection = ?$event.detection,
+            handshake = $event.handshake.map(tracing::field::debug),
+        )
+    };
+}
+
+impl Observer for TracingObserver {
+    fn connection(&self, event: &Event<'_>) {
+        match event.outcome {
+            Outcome::Accepted(Accepted::Mesh(peer, app)) => {
+                emit!(
+                    debug,
+                    event,
+                    app_protocol = app.as_str(),
+                    peer_id = bounded(peer.id().as_str()),
+                );
+            }
+            Outcome::Accepted(Accepted::Ingress(_, app)) => {
+                emit!(debug, event, app_protocol = app.as_str(),)
+            }
+            Outcome::Accepted(Accepted::Plaintext(why, app)) => {
+                emit!(debug, event, app_protocol = app.as_str(), reason = why.reason(),);
+            }
+            Outcome::Accepted(Accepted::ForeignTls(why)) => {
+                emit!(debug, event, reason = why.reason(),)
+            }
+            Outcome::Accepted(Accepted::Unsniffed(why)) => {
+                emit!(debug, event, reason = why.reason(),)
+            }
+            Outcome::Refused(refusal) => {
+                emit!(info, event, error = bounded(&with_causes(refusal)),)
+            }
+        }
+    }
+
+    fn accept_failed(&self, error: &io::Error) {
+        warn!(%error, "cannot accept connections");
+    }
+}
+
+/// The error and its causes in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// `text` without control characters, and no longer than a line of a log should be.
+fn bounded(text: &str) -> String {
+    text.escape_debug().take(MAX_CHARS).collect()
+}
+
+const MAX_CHARS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_and_cut() {
+        assert_eq!(bounded("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
+        assert_eq!(bounded(&"x".repeat(10_000)).len(), MAX_CHARS);
+    }
+}
