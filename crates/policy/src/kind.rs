@@ -167,7 +167,7 @@ pub(crate) fn metadata(
     let labels = |name| {
         metadata
             .get(name)
-            .map_or(Ok(Labels::default()), |labels| labels.labels())
+            .map_or_else(|| Ok(Labels::default()), |labels| labels.labels())
     };
     let mut read = Metadata::new(ResourceName::new(namespace, name));
     read.labels = labels("labels")?;

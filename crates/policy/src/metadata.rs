@@ -26,11 +26,15 @@ impl Metadata {
         Self { name, created: None, labels: Labels::default(), annotations: Labels::default() }
     }
 
+    /// The creation time that counts.
+    pub(crate) fn age(&self) -> Timestamp {
+        self.created.unwrap_or(Timestamp::ZERO)
+    }
+
     /// Istio's order of precedence: creation time, then name, then namespace, in byte order (SEMANTICS (a) step 1).
     pub fn precedence(&self, other: &Self) -> Ordering {
-        let age = |metadata: &Self| metadata.created.unwrap_or(Timestamp::ZERO);
-        age(self)
-            .cmp(&age(other))
+        self.age()
+            .cmp(&other.age())
             .then_with(|| self.name.name().cmp(other.name.name()))
             .then_with(|| self.name.namespace().cmp(other.name.namespace()))
     }

@@ -136,56 +136,80 @@ pub enum OutboundTls {
 }
 
 /// Why a connection gets its TLS.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutboundReason {
     /// Plaintext: the caller asked for it.
-    #[error("the caller chose plaintext")]
     ChosenDisable,
     /// mTLS: the caller asked for it.
-    #[error("the caller chose mesh mTLS")]
     ChosenIstioMutual,
     /// Plaintext: the service is outside the mesh.
-    #[error("the service is outside the mesh (location MESH_EXTERNAL)")]
     MeshExternal,
     /// Plaintext: auto mTLS is switched off.
-    #[error("auto mTLS is switched off (enableAutoMtls)")]
     AutoMtlsOff,
     /// Plaintext: the policy for the whole namespace says so. Policies for single workloads or ports do not count here,
     /// so that a STRICT workload in such a namespace cannot be reached.
-    #[error(
-        "the policy for the whole namespace {namespace} is DISABLE; policies for single workloads are not looked at"
-    )]
     NamespaceDisable {
         /// The service's namespace.
         namespace: String,
     },
     /// Plaintext: no endpoint of a headless service is known.
-    #[error("the service is headless and none of its endpoints is known")]
     NoEndpoints,
     /// Plaintext: an endpoint of a headless service is outside the mesh.
-    #[error("the service is headless and one of its endpoints is not in the mesh")]
     SomeEndpointDisabled,
     /// mTLS: all endpoints of a headless service are in the mesh.
-    #[error("the service is headless and all its endpoints are in the mesh")]
     AllEndpointsInMesh,
     /// Plaintext: the endpoint is outside the mesh.
-    #[error("the endpoint is not in the mesh (neither {label}: istio nor a service account)", label = EndpointTls::LABEL)]
     EndpointNotInMesh,
     /// Plaintext: the endpoint accepts no mTLS on this port.
-    #[error("the endpoint's port is DISABLE, by {winner}")]
     EndpointModeDisable {
         /// The policy that says so.
         winner: Winner,
     },
     /// mTLS: the endpoint is in the mesh and its port accepts mTLS.
-    #[error("the endpoint is in the mesh")]
     EndpointInMesh,
 }
 
 impl OutboundReason {
     fn is_mutual(&self) -> bool {
         matches!(self, Self::ChosenIstioMutual | Self::AllEndpointsInMesh | Self::EndpointInMesh)
+    }
+}
+
+impl fmt::Display for OutboundReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChosenDisable => f.write_str("the caller chose plaintext"),
+            Self::ChosenIstioMutual => f.write_str("the caller chose mesh mTLS"),
+            Self::MeshExternal => {
+                f.write_str("the service is outside the mesh (location MESH_EXTERNAL)")
+            }
+            Self::AutoMtlsOff => f.write_str("auto mTLS is switched off (enableAutoMtls)"),
+            Self::NamespaceDisable { namespace } => write!(
+                f,
+                "the policy for the whole namespace {namespace} is DISABLE; policies for single workloads are not looked at"
+            ),
+            Self::NoEndpoints => {
+                f.write_str("the service is headless and none of its endpoints is known")
+            }
+            Self::SomeEndpointDisabled => {
+                f.write_str("the service is headless and one of its endpoints is not in the mesh")
+            }
+            Self::AllEndpointsInMesh => {
+                f.write_str("the service is headless and all its endpoints are in the mesh")
+            }
+            Self::EndpointNotInMesh => {
+                write!(
+                    f,
+                    "the endpoint is not in the mesh (neither {}: istio nor a service account)",
+                    EndpointTls::LABEL
+                )
+            }
+            Self::EndpointModeDisable { winner } => {
+                write!(f, "the endpoint's port is DISABLE, by {winner}")
+            }
+            Self::EndpointInMesh => f.write_str("the endpoint is in the mesh"),
+        }
     }
 }

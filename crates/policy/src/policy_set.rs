@@ -107,6 +107,14 @@ impl NamespacePolicies {
         }
     }
 
+    /// Every policy, in no particular order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PeerAuthentication> {
+        self.level
+            .iter()
+            .chain(&self.superseded)
+            .chain(&self.selective)
+    }
+
     /// The oldest policy whose selector selects the workload: it wins whole.
     pub(crate) fn selecting(&self, workload: &Workload) -> Option<&PeerAuthentication> {
         self.selective

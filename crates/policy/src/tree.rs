@@ -57,6 +57,8 @@ pub(crate) fn documents(text: &str, options: &ParseOptions) -> Result<Vec<Node>,
             max_nodes: options.max_nodes,
             max_documents: options.max_nodes,
             max_depth: options.max_depth,
+            // The depth above bounds flow style too, and says so; the scanner's own limit would be a mere syntax error.
+            flow_nesting_limit: options.max_bytes,
             // One alias or anchor is one too many: nobody writes them in policies but to harm.
             max_aliases: 0,
             max_anchors: 0,
