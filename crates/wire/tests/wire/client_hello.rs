@@ -21,9 +21,14 @@ fn readable() {
         ("client_version 4.0", Hello::with(|hello| hello.client_version = 0x0400)),
         ("nonsense in an extension that is not read", Hello::with_extension(43, vec![255])),
         ("empty extension", Hello::with_extension(23, Vec::new())),
-        ("first and last extension type", {
+        ("many extension types", {
             Hello::with(|hello| {
-                hello.extensions = Some(vec![(1, vec![]), (u16::MAX, vec![]), (64, vec![])])
+                hello.extensions = Some(
+                    (0x0100..0x0400)
+                        .chain([1, 33, 65, 129, u16::MAX])
+                        .map(|kind| (kind, vec![]))
+                        .collect(),
+                )
             })
         }),
     ] {
@@ -148,6 +153,7 @@ fn ssl3() {
 
 #[test]
 fn sizes() {
+    assert_eq!(MAX_CLIENT_HELLO, 16_384);
     for len in [15_000, 15 * 1024, MAX_CLIENT_HELLO] {
         check_hello("large", &Hello::of_wire_len(len));
     }
