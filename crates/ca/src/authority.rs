@@ -151,6 +151,12 @@ impl Authority {
         &self.certificate
     }
 
+    /// The key that signs.
+    #[must_use]
+    pub fn signer(&self) -> &Arc<dyn Signer> {
+        &self.signer
+    }
+
     /// What follows the leaf in a chain: the signing certificate unless it is a root, and those above it.
     #[must_use]
     pub fn intermediates(&self) -> &[CertificateDer<'static>] {

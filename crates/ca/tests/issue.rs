@@ -1,7 +1,12 @@
 //! What the authority issues: the profile field by field, and two independent verifiers.
 
 #![cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
-#![expect(clippy::unwrap_used, reason = "helpers of these tests")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::error::Error as _;
 use std::sync::Arc;
