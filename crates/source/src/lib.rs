@@ -1,1 +1,56 @@
-//! Keeps identities and policies fresh: watched files and reissue before expiry.
+//! Keeps identities and policies fresh: watched files, and issue anew before expiry.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use meshtls_policy::MeshSettings;
+//! use meshtls_source::{PolicyFiles, Report};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), meshtls_source::PolicyError> {
+//! let files = PolicyFiles::open("policies/", MeshSettings::default())?
+//!     .reporter(Arc::new(|report: &Report<'_>| eprintln!("{report}")));
+//! let policies = files.handle();
+//! let watch = files.watch(); // reloads until it is dropped
+//! # drop((policies, watch));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! * A bad first load refuses to start; a bad later one keeps the last good policies or identity in use and is reported.
+//! * New identity material is checked before it replaces good material. What was published is never taken back.
+//! * No task runs unless [`Watch`] is held. The wall clock and the randomness are arguments; waiting is tokio's.
+//!
+//! # Sources
+//!
+//! Istio's agent (`security/pkg/nodeagent/cache/secretcache.go`) for the renewal clock, ztunnel
+//! (`src/identity/manager.rs`) for the backoff; the rest is our choice and is said where it is made.
+
+#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
+mod authority_identity;
+mod check;
+mod identity_error;
+mod identity_files;
+mod policy_error;
+mod policy_files;
+mod policy_text;
+mod read;
+mod renewal;
+mod report;
+mod watch;
+
+#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
+pub use authority_identity::{AuthorityIdentity, Wanted};
+pub use check::IdentityChange;
+pub use identity_error::IdentityError;
+pub use identity_files::{IdentityFiles, IdentityPaths};
+pub use policy_error::PolicyError;
+pub use policy_files::PolicyFiles;
+pub use policy_text::load_resources;
+pub use read::ReadError;
+pub use renewal::{Random, SystemRandom, renew_after};
+pub use report::{Report, Reporter, Silent};
+pub use rustls_pki_types::UnixTime;
+pub use watch::Watch;

@@ -1,0 +1,45 @@
+//! Why policies could not be loaded.
+
+use std::path::PathBuf;
+
+use crate::ReadError;
+
+/// Why a file or directory of policies was refused as a whole. Nothing of it is in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A document is not read as resources. The error names file, line and field.
+    #[error(transparent)]
+    Parse(#[from] meshtls_policy::ParseError),
+    /// Two files hold an object of the same name.
+    #[error("{} repeats an object of another file", path.display())]
+    Duplicate {
+        /// The later file.
+        path: PathBuf,
+        /// Which object.
+        source: meshtls_policy::DuplicateObject,
+    },
+    /// All text is gone. A file that is being written looks like that, so this never replaces policies; a file that
+    /// holds nothing but a comment does.
+    #[error("{} has become empty", path.display())]
+    Emptied {
+        /// The file, or the directory in which no policy file is left.
+        path: PathBuf,
+    },
+}
+
+impl PolicyError {
+    /// A short stable label, for metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Read(error) => error.reason(),
+            Self::Parse(_) => "parse",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Emptied { .. } => "emptied",
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Policies from a file or a directory, loaded again when they change.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtls_policy::{MeshSettings, PolicyHandle, PolicySet};
+
+use crate::policy_text::PolicyText;
+use crate::read::{Fingerprint, Fingerprints, Looked};
+use crate::watch::{self, Polled};
+use crate::{PolicyError, ReadError, Report, Reporter, Silent, Watch};
+
+/// The policies of a file or a directory, in force through a [`PolicyHandle`].
+///
+/// What is read of a directory, [`load_resources`](crate::load_resources) says. All files count as one: a change is
+/// taken whole or refused whole, and then the last good set stays in force.
+pub struct PolicyFiles {
+    path: PathBuf,
+    settings: MeshSettings,
+    handle: PolicyHandle,
+    in_force: Fingerprint,
+    /// The files of the policies in force that are not blank.
+    filled: BTreeSet<PathBuf>,
+    /// The refused reading that was reported last, until the source is good again.
+    refused: Option<Fingerprint>,
+    fingerprints: Fingerprints,
+    reporter: Arc<dyn Reporter>,
+    every: Duration,
+}
+
+impl PolicyFiles {
+    /// Loads the policies at `path`, a file or a directory. A directory without policy files is an empty set.
+    ///
+    /// # Errors
+    ///
+    /// Every variant of [`PolicyError`] but [`PolicyError::Emptied`]: a bad first load refuses to start.
+    pub fn open(path: impl Into<PathBuf>, settings: MeshSettings) -> Result<Self, PolicyError> {
+        let path = path.into();
+        let fingerprints = Fingerprints::default();
+        let looked = fingerprints.look(PolicyText::read(&path));
+        let text = looked.found?;
+        let set = PolicySet::compile(settings.clone(), &text.parse()?);
+        Ok(Self {
+            path,
+            settings,
+            handle: PolicyHandle::new(set),
+            in_force: looked.fingerprint,
+            filled: text.filled(),
+            refused: None,
+            fingerprints,
+            reporter: Arc::new(Silent),
+            every: watch::DEFAULT_EVERY,
+        })
+    }
+
+    /// Tells `reporter` what happens while the files are watched. Default: nobody.
+    #[must_use]
+    pub fn reporter(self, reporter: Arc<dyn Reporter>) -> Self {
+        Self { reporter, ..self }
+    }
+
+    /// Looks at the files every `every`. Default: one second; less than 10 ms counts as 10 ms.
+    #[must_use]
+    pub fn poll_every(self, every: Duration) -> Self {
+        Self { every: every.max(watch::SHORTEST_EVERY), ..self }
+    }
+
+    /// The handle through which the current policies are read.
+    #[must_use]
+    pub fn handle(&self) -> PolicyHandle {
+        self.handle.clone()
+    }
+
+    /// The file or directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Starts to watch the files, until the returned value is dropped.
+    ///
+    /// The content is compared, not its time or its inode: a swapped symbolic link (as Kubernetes does it with mounted
+    /// volumes) is a change, a touched file is none. A change is taken when it has been still for 50 ms.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time enabled.
+    pub fn watch(self) -> Watch {
+        let every = self.every;
+        Watch::spawn(watch::poll(self, every))
+    }
+
+    /// Puts `reading` in force, if it is a good one.
+    fn replace(&mut self, reading: Result<PolicyText, ReadError>) -> Result<u64, PolicyError> {
+        let text = reading?;
+        if let Some(path) = text.emptied(&self.filled, &self.path) {
+            return Err(PolicyError::Emptied { path });
+        }
+        let set = PolicySet::compile(self.settings.clone(), &text.parse()?);
+        self.filled = text.filled();
+        Ok(self.handle.replace(set))
+    }
+}
+
+impl Polled for PolicyFiles {
+    type Reading = Looked<PolicyText>;
+
+    fn read(&self) -> Looked<PolicyText> {
+        self.fingerprints.look(PolicyText::read(&self.path))
+    }
+
+    // Policies do not change with time: what was refused once need not be judged again.
+    fn is_news(&self, looked: &Looked<PolicyText>) -> bool {
+        looked.fingerprint != self.refused.unwrap_or(self.in_force)
+    }
+
+    fn judge(&mut self, looked: Looked<PolicyText>) {
+        if looked.fingerprint == self.in_force {
+            self.refused = None;
+            self.reporter.report(&Report::Recovered);
+            return;
+        }
+        match self.replace(looked.found) {
+            Ok(version) => {
+                self.in_force = looked.fingerprint;
+                self.refused = None;
+                self.reporter.report(&Report::PoliciesReplaced { version });
+            }
+            Err(error) => {
+                self.refused = Some(looked.fingerprint);
+                self.reporter.report(&Report::PoliciesKept(&error));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PolicyFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyFiles")
+            .field("path", &self.path)
+            .field("every", &self.every)
+            .field("version", &self.handle.version())
+            .finish_non_exhaustive()
+    }
+}

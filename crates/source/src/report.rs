@@ -1,0 +1,83 @@
+//! What a source tells its owner while it runs.
+
+use std::fmt;
+
+use crate::{IdentityError, PolicyError};
+
+/// Receives what happens to a watched source. It is called from the watching task: it must not block.
+pub trait Reporter: Send + Sync {
+    /// Takes note of `report`.
+    fn report(&self, report: &Report<'_>);
+}
+
+/// One thing that happened to a watched source. `Display` gives a sentence for a log.
+///
+/// A problem with files that stays the same is reported once, not at every look.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report<'a> {
+    /// New policies are in force.
+    PoliciesReplaced {
+        /// The version of the policy handle after the change.
+        version: u64,
+    },
+    /// New policies were refused; the last good ones stay in force.
+    PoliciesKept(&'a PolicyError),
+    /// A new identity or new trust bundles are in use from the next handshake.
+    IdentityReplaced {
+        /// The generation of the SVID handle after the change.
+        generation: u64,
+    },
+    /// New identity material was refused, or could not be had; the last good one stays in use.
+    IdentityKept(&'a IdentityError),
+    /// After a problem, the source reads again as what is in force.
+    Recovered,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PoliciesReplaced { version } => {
+                write!(f, "policies replaced (version {version})")
+            }
+            Self::PoliciesKept(error) => {
+                write!(f, "policies kept, the new ones are refused: {}", chain(*error))
+            }
+            Self::IdentityReplaced { generation } => {
+                write!(f, "identity replaced (generation {generation})")
+            }
+            Self::IdentityKept(error) => write!(f, "identity kept, no new one: {}", chain(*error)),
+            Self::Recovered => f.write_str("the source is good again and unchanged"),
+        }
+    }
+}
+
+/// Drops every report. The default.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn report(&self, _report: &Report<'_>) {}
+}
+
+impl<F> Reporter for F
+where
+    F: Fn(&Report<'_>) + Send + Sync,
+{
+    fn report(&self, report: &Report<'_>) {
+        self(report);
+    }
+}
+
+/// An error and its causes, joined by colons.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,82 @@
+//! The loop that looks at files again and again, and the handle that stops it.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+/// A running watcher. Dropping it stops the watcher; what it published stays in use.
+#[derive(Debug)]
+#[must_use = "dropping it stops the watcher"]
+pub struct Watch(JoinHandle<()>);
+
+impl Watch {
+    /// Starts `task` on the current tokio runtime.
+    pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What can be looked at again. Its methods may block.
+pub(crate) trait Polled: Send + 'static {
+    /// What one look gives.
+    type Reading: PartialEq + Send + 'static;
+
+    /// Looks.
+    fn read(&self) -> Self::Reading;
+
+    /// Whether `reading` has to be judged.
+    fn is_news(&self, reading: &Self::Reading) -> bool;
+
+    /// Judges `reading`, then publishes it or reports why not.
+    fn judge(&mut self, reading: Self::Reading);
+}
+
+/// Looks at `polled` every `every`, for ever.
+///
+/// Files are seldom written at once. What changed is judged when two looks, [`SETTLE`] apart, read the same.
+pub(crate) async fn poll(mut polled: impl Polled, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some((back, reading)) = look(polled).await else { return };
+        polled = back;
+        if !polled.is_news(&reading) {
+            continue;
+        }
+        tokio::time::sleep(SETTLE).await;
+        let Some((back, again)) = look(polled).await else { return };
+        polled = back;
+        if reading != again {
+            continue;
+        }
+        let judged = tokio::task::spawn_blocking(move || {
+            polled.judge(again);
+            polled
+        });
+        let Ok(back) = judged.await else { return };
+        polled = back;
+    }
+}
+
+/// Reads on a thread that may block. `None` when the runtime shuts down.
+async fn look<P: Polled>(polled: P) -> Option<(P, P::Reading)> {
+    let looked = tokio::task::spawn_blocking(move || {
+        let reading = polled.read();
+        (polled, reading)
+    });
+    looked.await.ok()
+}
+
+/// How often sources look at their files, unless told otherwise: every second.
+pub(crate) const DEFAULT_EVERY: Duration = Duration::from_secs(1);
+
+/// The shortest time between two looks: 10 ms.
+pub(crate) const SHORTEST_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a changed content must stay the same before it is judged: 50 ms.
+const SETTLE: Duration = Duration::from_millis(50);
