@@ -12,7 +12,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use Layer::{L0, L1, L2, L3, L5, Program, Testkit};
+use Layer::{L0, L1, L2, L3, L5, Program, Shared, Testkit};
 
 /// An arrow points to a lower layer, never sideways or up. The test kit stands on L2; nothing but tests stands on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ enum Layer {
     Testkit,
     L3,
     L5,
+    /// What the examples have in common.
+    Shared,
     /// Examples and the interop tests: never published, may use all.
     Program,
 }
@@ -51,16 +53,17 @@ const TABLE: &[Row] = &[
     row("meshtls-wire",      L0, "", ""),
     row("meshtls-svid",      L1, "meshtls-identity rustls-webpki x509-parser", "meshtls-testkit rustls-pemfile"),
     row("meshtls-policy",    L1, "meshtls-identity serde-saphyr", ""),
-    row("meshtls-ca",        L2, "meshtls-identity meshtls-svid rcgen x509-parser", ""),
+    row("meshtls-ca",        L2, "meshtls-identity meshtls-svid rcgen x509-parser", "rustls-webpki"),
     row("meshtls-rustls",    L2, "meshtls-identity meshtls-svid rustls tokio tokio-rustls", "meshtls-testkit"),
     row("meshtls-testkit",   Testkit, "meshtls-ca meshtls-identity meshtls-svid rcgen rustls tokio", ""),
-    row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-svid tokio", "meshtls-testkit"),
+    row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
     row("meshtls-acceptor",  L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
     row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
-    row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid tokio", "meshtls-testkit"),
-    row("bench-server",      Program, "", ""),
-    row("httpbin",           Program, "", ""),
-    row("interop",           Program, "", ""),
+    row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
+    row("flags",             Shared, "meshtls", ""),
+    row("bench-server",      Program, "meshtls tokio", ""),
+    row("httpbin",           Program, "flags meshtls tokio", ""),
+    row("interop",           Program, "", "meshtls-wire"),
     row("meshcurl",          Program, "", ""),
     row("migration",         Program, "", ""),
 ];
