@@ -15,8 +15,8 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use crate::pkcs8;
-use crate::{KeyAlgorithm, PublicKey, PublicKeyError, SignError, Signer};
+use crate::{KeyAlgorithm, PublicKey, SignError, Signer};
+use crate::{pem, pkcs8};
 
 /// A private key and its public half. The key is wiped from memory when this is dropped.
 pub struct KeyPair {
@@ -54,13 +54,10 @@ pub enum KeyError {
     /// No unencrypted private key in PEM (PKCS #8, PKCS #1 or SEC 1) was found.
     #[error("no unencrypted private key in the PEM")]
     NoKey,
-    /// Not a consistent key of a kind in [`KeyAlgorithm`]. SEC 1 and PKCS #8 elliptic curve keys must hold
-    /// their public key.
+    /// Not a consistent key of a kind in [`KeyAlgorithm`]; an elliptic curve key without its public half; RSA
+    /// below 2048 bits, or above what the backend takes (ring: 4096, aws-lc-rs: 8192).
     #[error("the private key is malformed or of an unsupported kind")]
     Rejected,
-    /// RSA of a size that is not used.
-    #[error(transparent)]
-    Size(PublicKeyError),
     /// ring cannot make RSA keys; turn on the feature `aws-lc-rs`.
     #[error("this build cannot generate RSA keys: that needs the feature aws-lc-rs")]
     RsaGeneration,
@@ -99,8 +96,7 @@ impl KeyPair {
     ///
     /// # Errors
     ///
-    /// * [`KeyError::Rejected`]: malformed, inconsistent or of another kind.
-    /// * [`KeyError::Size`]: RSA below 2048 or above 8192 bits.
+    /// [`KeyError::Rejected`].
     pub fn from_der(key: &PrivateKeyDer<'_>) -> Result<Self, KeyError> {
         match key {
             PrivateKeyDer::Pkcs8(key) => {
@@ -123,7 +119,7 @@ impl KeyPair {
     ///
     /// # Errors
     ///
-    /// [`KeyError::NoKey`], or as [`from_der`](Self::from_der).
+    /// [`KeyError::NoKey`] and [`KeyError::Rejected`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_secret| KeyError::NoKey)?;
         Self::from_der(&Zeroizing::new(key))
@@ -135,10 +131,16 @@ impl KeyPair {
         self.der.clone_key()
     }
 
+    /// The private key as a `PRIVATE KEY` block, which is wiped when it is dropped.
+    #[must_use]
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        pem::private_key(self.der.secret_der())
+    }
+
     fn from_pkcs8(der: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
         let (secret, public) = read(&der)?;
-        // RSA sizes are checked where public keys are.
-        PublicKey::from_spki(&public.spki()).map_err(KeyError::Size)?;
+        // What we sign with must be what we would issue for.
+        PublicKey::from_spki(&public.spki()).map_err(|_bounds| KeyError::Rejected)?;
         let der = PrivateKeyDer::Pkcs8(der.to_vec().into());
         Ok(Self { der: Zeroizing::new(der), secret, public })
     }

@@ -18,6 +18,8 @@ mod key_pair;
 #[cfg(feature = "authority")]
 mod load;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod pem;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod pkcs8;
 mod public_key;
 #[cfg(feature = "authority")]
