@@ -1,0 +1,201 @@
+//! What the tests share: a server's side with a recording observer, and a TLS client that does what it is told.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+pub(crate) mod client;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use meshtls_acceptor::{Acceptor, AcceptorBuilder, Event, Observer, Outcome, PortProtocol, Ready};
+use meshtls_policy::{
+    Labels, MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Resources,
+    Workload,
+};
+use meshtls_rustls::TlsProfile;
+use meshtls_svid::{SvidHandle, TrustBundles};
+use meshtls_testkit::{ManualClock, TestCa, test_time};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
+
+/// The workload port of every acceptor here.
+pub(crate) const PORT: u16 = 8080;
+pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/foo/sa/client";
+pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/foo/sa/server";
+
+/// Every TLS test runs once with each.
+pub(crate) fn profiles() -> [(&'static str, TlsProfile); 2] {
+    let at_test_time =
+        |profile: TlsProfile| profile.with_time(Arc::new(ManualClock::new(test_time())));
+    [
+        ("ring", at_test_time(TlsProfile::ring())),
+        ("aws-lc-rs", at_test_time(TlsProfile::aws_lc_rs())),
+    ]
+}
+
+/// The profile of tests that are not about TLS.
+pub(crate) fn profile() -> TlsProfile {
+    let [(_, ring), _] = profiles();
+    ring
+}
+
+pub(crate) fn ca() -> TestCa {
+    TestCa::new("cluster.local")
+}
+
+/// One mesh policy with `mode`.
+pub(crate) fn policy_set(mode: MtlsMode) -> PolicySet {
+    let policy = PeerAuthentication::new("istio-system", "default").with_mode(mode);
+    PolicySet::compile(
+        MeshSettings::default(),
+        &Resources::default().with_peer_authentications([policy]),
+    )
+}
+
+pub(crate) fn workload() -> Workload {
+    Workload::new("foo", Labels::default())
+}
+
+pub(crate) fn identity(ca: &TestCa, bundles: TrustBundles) -> Arc<SvidHandle> {
+    Arc::new(SvidHandle::new(ca.svid(SERVER), bundles))
+}
+
+/// An acceptor and what its observer heard.
+pub(crate) struct Server {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) heard: Arc<Recorder>,
+    pub(crate) policies: PolicyHandle,
+    pub(crate) identity: Arc<SvidHandle>,
+}
+
+impl Server {
+    /// With the defaults, and trust in `ca`.
+    pub(crate) fn new(ca: &TestCa, mode: MtlsMode, protocol: PortProtocol) -> Self {
+        Self::with(&profile(), identity(ca, ca.bundles()), mode, protocol, |builder| builder)
+    }
+
+    pub(crate) fn with(
+        profile: &TlsProfile,
+        identity: Arc<SvidHandle>,
+        mode: MtlsMode,
+        protocol: PortProtocol,
+        tune: impl FnOnce(AcceptorBuilder<Ready>) -> AcceptorBuilder<Ready>,
+    ) -> Self {
+        let heard = Arc::new(Recorder::default());
+        let policies = PolicyHandle::new(policy_set(mode));
+        let builder = Acceptor::builder(profile.clone())
+            .svid(identity.clone())
+            .policy(policies.clone(), workload(), PORT)
+            .protocol(protocol)
+            .observer(heard.clone());
+        Self { acceptor: tune(builder).build().unwrap(), heard, policies, identity }
+    }
+}
+
+/// What an observer was told of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) label: &'static str,
+    pub(crate) accepted: bool,
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) port: u16,
+    pub(crate) mode: MtlsMode,
+    pub(crate) winner: String,
+    pub(crate) detection: Duration,
+    pub(crate) handshake: Option<Duration>,
+    /// The error and its causes.
+    pub(crate) why: String,
+}
+
+#[derive(Default)]
+pub(crate) struct Recorder {
+    heard: Mutex<Vec<Heard>>,
+    accept_failed: Mutex<Vec<String>>,
+    more: Notify,
+}
+
+impl Recorder {
+    pub(crate) fn all(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// The only event there was.
+    pub(crate) fn only(&self) -> Heard {
+        let all = self.all();
+        assert_eq!(all.len(), 1, "exactly one event: {all:#?}");
+        all[0].clone()
+    }
+
+    pub(crate) fn labels(&self) -> Vec<&'static str> {
+        self.all().iter().map(|heard| heard.label).collect()
+    }
+
+    pub(crate) fn accept_failures(&self) -> Vec<String> {
+        self.accept_failed.lock().unwrap().clone()
+    }
+
+    /// Waits for `n` events.
+    pub(crate) async fn wait_for(&self, n: usize) -> Vec<Heard> {
+        let wait = async {
+            loop {
+                let more = self.more.notified();
+                let all = self.all();
+                if all.len() >= n {
+                    return all;
+                }
+                more.await;
+            }
+        };
+        timeout(Duration::from_secs(60), wait)
+            .await
+            .unwrap_or_else(|_| panic!("{n} events, not {:#?}", self.all()))
+    }
+}
+
+impl Observer for Recorder {
+    fn connection(&self, event: &Event<'_>) {
+        assert!(event.shadow.is_none(), "there is no dry-run yet");
+        let (accepted, why) = match &event.outcome {
+            Outcome::Accepted(_) => (true, String::new()),
+            Outcome::Refused(refusal) => (false, causes(refusal)),
+        };
+        self.heard.lock().unwrap().push(Heard {
+            label: event.outcome.label(),
+            accepted,
+            peer_addr: event.peer_addr,
+            port: event.port,
+            mode: event.mode,
+            winner: event.winner.to_string(),
+            detection: event.detection,
+            handshake: event.handshake,
+            why,
+        });
+        self.more.notify_one();
+    }
+
+    fn accept_failed(&self, error: &io::Error) {
+        self.accept_failed.lock().unwrap().push(error.to_string());
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", causes(source)),
+        None => error.to_string(),
+    }
+}
+
+/// Both ends of a TCP connection over the loopback interface.
+pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (client, server) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (client.unwrap(), server.unwrap().0)
+}
