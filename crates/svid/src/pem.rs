@@ -236,3 +236,6 @@ const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const KEYS: [&str; 4] = [PRIVATE_KEY, "EC PRIVATE KEY", "RSA PRIVATE KEY", ENCRYPTED];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[cfg(test)]
+mod tests;
