@@ -61,3 +61,33 @@ impl Serialize for Metadata {
             .serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use super::Metadata;
+    use crate::{ResourceName, Timestamp};
+
+    #[test]
+    fn precedence_is_age_then_name_then_namespace() {
+        let object = |created: Option<i64>, namespace: &str, name: &str| {
+            let mut metadata = Metadata::new(ResourceName::new(namespace, name));
+            metadata.created = created.map(Timestamp::from_unix_seconds);
+            metadata
+        };
+        let zero = Some(Timestamp::ZERO.unix_seconds());
+        for (case, first, second) in [
+            ("age before name", object(Some(1), "n", "b"), object(Some(2), "n", "a")),
+            ("no time is the oldest", object(None, "n", "b"), object(Some(-5), "n", "a")),
+            ("no time is the zero time", object(None, "n", "a"), object(zero, "n", "b")),
+            ("the zero time is no time", object(zero, "n", "a"), object(None, "n", "b")),
+            ("name before namespace", object(None, "z", "a"), object(None, "a", "b")),
+            ("byte order", object(None, "n", "B"), object(None, "n", "a")),
+            ("namespace last", object(None, "a", "x"), object(None, "b", "x")),
+        ] {
+            assert_eq!(first.precedence(&second), Ordering::Less, "{case}");
+            assert_eq!(second.precedence(&first), Ordering::Greater, "{case}");
+        }
+    }
+}

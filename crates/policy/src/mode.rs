@@ -64,3 +64,16 @@ impl FromStr for MtlsMode {
 #[error("not one of DISABLE, PERMISSIVE, STRICT")]
 #[non_exhaustive]
 pub struct UnknownMode;
+
+#[cfg(test)]
+mod tests {
+    use super::{MtlsMode, UnknownMode};
+
+    #[test]
+    fn names_are_read_as_they_are_printed() {
+        for mode in MtlsMode::ALL {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+            assert_eq!(mode.to_string().to_lowercase().parse::<MtlsMode>(), Err(UnknownMode));
+        }
+    }
+}

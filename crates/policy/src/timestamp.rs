@@ -65,3 +65,34 @@ impl Serialize for Timestamp {
 #[error("not an RFC 3339 time such as 2024-03-01T00:00:01Z")]
 #[non_exhaustive]
 pub struct ParseTimestampError;
+
+#[cfg(test)]
+mod tests {
+    use super::{ParseTimestampError, Timestamp};
+
+    #[test]
+    fn texts() {
+        for (text, want) in [
+            ("2024-03-01T00:00:01Z", Ok(1_709_251_201)),
+            ("2024-03-01T02:00:01.999+02:00", Ok(1_709_251_201)),
+            ("1969-12-31T23:59:59.5Z", Ok(-1)),
+            ("0001-01-01T00:00:00Z", Ok(Timestamp::ZERO.unix_seconds())),
+            ("2024-03-01T00:00:01", Err(ParseTimestampError)),
+            ("2024-03-01 00:00:01Z", Err(ParseTimestampError)),
+            ("2024-02-30T00:00:01Z", Err(ParseTimestampError)),
+            ("2024-03-01", Err(ParseTimestampError)),
+            ("", Err(ParseTimestampError)),
+        ] {
+            assert_eq!(text.parse().map(Timestamp::unix_seconds), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn printing() {
+        for (seconds, want) in
+            [(1_709_251_201, "2024-03-01T00:00:01Z"), (i64::MAX, "9223372036854775807")]
+        {
+            assert_eq!(Timestamp::from_unix_seconds(seconds).to_string(), want);
+        }
+    }
+}

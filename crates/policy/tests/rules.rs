@@ -1,6 +1,5 @@
 //! The rules of `PeerAuthentication` stated a second time, one function per step of Istio's rule book, and held against
 //! the crate on random policies. Only the resource types are shared.
-#![expect(clippy::unwrap_used, reason = "a failure to build a test value must fail the test")]
 
 use std::collections::BTreeMap;
 
@@ -46,12 +45,11 @@ fn step_3_first_without_selector<'a>(
     seen: &[&'a PeerAuthentication],
     namespace: &str,
 ) -> Option<&'a PeerAuthentication> {
-    for policy in seen {
-        if policy.name().namespace() == namespace && policy.selector.is_empty() {
-            return Some(policy);
-        }
-    }
-    None
+    let mut here = seen
+        .iter()
+        .copied()
+        .filter(|policy| policy.name().namespace() == namespace);
+    here.find(|policy| policy.selector.is_empty())
 }
 
 /// Step 4: policies with labels count only outside the root namespace.
@@ -233,7 +231,7 @@ proptest! {
         let read: Result<PeerAuthentication, _> = serde_json::from_str(&json);
         prop_assert_eq!(read.is_ok(), sound, "{}", json);
         if sound {
-            prop_assert_eq!(read.unwrap(), policy.clone());
+            prop_assert_eq!(&read.unwrap(), &policy);
             let parsed = Resources::parse("printed", &json).unwrap();
             prop_assert_eq!(parsed.peer_authentications(), [policy]);
         }

@@ -1,0 +1,278 @@
+//! Services looked up by name, and the TLS that clients use towards them.
+#![expect(clippy::unwrap_used, reason = "a failure to read a test text must fail the test")]
+
+use meshtls_identity::IdMatcher;
+use meshtls_policy::{
+    AcceptedNames, Discovery, EndpointTls, Inventory, MeshSettings, MtlsMode, OutboundChoice,
+    OutboundReason, OutboundTls, PeerAuthentication, PeerName, PolicySet, Resolution, Resources,
+};
+
+const SERVICES: &str = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: httpbin, namespace: foo, creationTimestamp: '2024-01-01T00:00:02Z'}
+spec:
+  hosts: [httpbin.foo.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports:
+  - {number: 8000, name: http, protocol: HTTP, targetPort: 80}
+  - {number: 9000, name: tcp, protocol: TCP}
+  endpoints:
+  - {address: 127.0.1.1, labels: {app: httpbin}, serviceAccount: httpbin}
+  - {address: 127.0.1.2, labels: {app: httpbin, security.istio.io/tlsMode: disabled}, serviceAccount: httpbin}
+  - {address: '::1', labels: {app: httpbin}, ports: {http: 8080}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: foo}
+spec:
+  hosts: [db.foo.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 5432, name: tcp}]
+  workloadSelector: {labels: {app: db}}
+  subjectAltNames: [db.example, 'spiffe://cluster.local/ns/foo/sa/old-db']
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: db-1, namespace: foo}
+spec: {address: 10.0.0.1, labels: {app: db, security.istio.io/tlsMode: istio}, serviceAccount: db}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: db-2, namespace: bar}
+spec: {address: 10.0.0.2, labels: {app: db}, serviceAccount: db}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: foo}
+spec:
+  hosts: [api.example.com, '*.cdn.example.com', '*.example.com']
+  resolution: DNS
+  ports: [{number: 443, name: tls}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: private, namespace: bar, creationTimestamp: '2024-01-01T00:00:01Z'}
+spec:
+  hosts: [httpbin.foo.svc.cluster.local]
+  location: MESH_INTERNAL
+  ports: [{number: 8000, name: http}]
+  exportTo: ['.', baz]
+";
+
+fn inventory() -> Inventory {
+    let resources = Resources::parse("services.yaml", SERVICES).unwrap();
+    Inventory::from_resources(&MeshSettings::default(), &resources)
+}
+
+fn policies(policies: impl IntoIterator<Item = PeerAuthentication>) -> PolicySet {
+    PolicySet::compile(MeshSettings::default(), &policies.into_iter().collect())
+}
+
+#[test]
+fn names_are_found() {
+    let inventory = inventory();
+    for (client, host, port, want) in [
+        ("web", "httpbin.foo.svc.cluster.local", 8000, Some("foo/httpbin.foo.svc.cluster.local")),
+        ("web", "HTTPBIN.foo.svc.cluster.local.", 8000, Some("foo/httpbin.foo.svc.cluster.local")),
+        ("web", "httpbin.foo.svc", 8000, Some("foo/httpbin.foo.svc.cluster.local")),
+        ("web", "httpbin.foo", 9000, Some("foo/httpbin.foo.svc.cluster.local")),
+        ("foo", "httpbin", 9000, Some("foo/httpbin.foo.svc.cluster.local")),
+        ("web", "httpbin", 9000, None),
+        ("web", "httpbin.foo", 80, None),
+        ("web", "nobody.foo", 8000, None),
+        ("web", "", 8000, None),
+        ("web", ".", 8000, None),
+        // The older entry of another namespace is not visible, or is preferred where it is the client's own.
+        ("bar", "httpbin.foo", 8000, Some("bar/httpbin.foo.svc.cluster.local")),
+        ("baz", "httpbin.foo", 8000, Some("bar/httpbin.foo.svc.cluster.local")),
+        ("foo", "httpbin.foo", 8000, Some("foo/httpbin.foo.svc.cluster.local")),
+        // Exact before wildcard, longer wildcard before shorter.
+        ("web", "api.example.com", 443, Some("foo/api.example.com")),
+        ("web", "x.y.cdn.example.com", 443, Some("foo/*.cdn.example.com")),
+        ("web", "www.example.com", 443, Some("foo/*.example.com")),
+        ("web", "example.com", 443, None),
+    ] {
+        let found = inventory.service(client, host, port);
+        let found = found.map(|view| format!("{}/{}", view.namespace, view.hostname));
+        assert_eq!(found.as_deref(), want, "{host}:{port} from {client}");
+    }
+}
+
+#[test]
+fn endpoints_are_as_written() {
+    let inventory = inventory();
+    let ports = |port| {
+        let view = inventory.service("web", "httpbin.foo", port).unwrap();
+        let describe = |endpoint: &meshtls_policy::Endpoint| (endpoint.to_string(), endpoint.tls);
+        view.endpoints.iter().map(describe).collect::<Vec<_>>()
+    };
+    let (mesh, no_mesh) = (EndpointTls::Istio, EndpointTls::Disabled);
+    let want = [("127.0.1.1:80", mesh), ("127.0.1.2:80", no_mesh), ("[::1]:8080", no_mesh)];
+    assert_eq!(
+        ports(8000),
+        want.map(|(at, tls)| (at.to_owned(), tls)),
+        "targetPort, then the entry's own port"
+    );
+    let want = [("127.0.1.1:9000", mesh), ("127.0.1.2:9000", no_mesh), ("[::1]:9000", no_mesh)];
+    assert_eq!(ports(9000), want.map(|(at, tls)| (at.to_owned(), tls)));
+    let view = inventory.service("web", "api.example.com", 443).unwrap();
+    assert_eq!(view.resolution, Resolution::Dns);
+    let [endpoint] = view.endpoints.as_slice() else { unreachable!("the host itself") };
+    assert_eq!(
+        (endpoint.to_string().as_str(), endpoint.socket_addr()),
+        ("api.example.com:443", None)
+    );
+    let none = inventory.service("bar", "httpbin.foo", 8000).unwrap();
+    assert_eq!((none.resolution, none.endpoints.len()), (Resolution::Passthrough, 0));
+    assert_eq!(inventory.services().count(), 7);
+    assert_eq!(inventory.workloads().len(), 2);
+}
+
+#[test]
+fn names_of_servers_come_from_accounts_and_alternative_names() {
+    let view = inventory().service("web", "db.foo", 5432).unwrap();
+    let [endpoint] = view.endpoints.as_slice() else {
+        unreachable!("only the entry of the same namespace")
+    };
+    assert_eq!(endpoint.service_account.as_deref(), Some("db"));
+    let names: Vec<String> = view.names.iter().map(ToString::to_string).collect();
+    let want = [
+        "spiffe://cluster.local/ns/foo/sa/db",
+        "spiffe://cluster.local/ns/foo/sa/old-db",
+        "db.example",
+    ];
+    assert_eq!(names, want);
+}
+
+#[test]
+fn each_reason_can_be_had() {
+    let inventory = inventory();
+    let view = inventory.service("web", "httpbin.foo", 8000).unwrap();
+    let [mesh, disabled, _] = view.endpoints.as_slice() else { unreachable!("three endpoints") };
+    let none = policies([]);
+    let disable = |name: &str| PeerAuthentication::new("foo", name).with_mode(MtlsMode::Disable);
+    let headless = |tls: &[EndpointTls]| {
+        let mut view = (*view).clone();
+        view.resolution = Resolution::Passthrough;
+        view.endpoints = tls
+            .iter()
+            .map(|tls| {
+                let mut endpoint = mesh.clone();
+                endpoint.tls = *tls;
+                endpoint
+            })
+            .collect();
+        view
+    };
+    let auto_off = PolicySet::compile(
+        MeshSettings::default().with_enable_auto_mtls(false),
+        &Resources::default(),
+    );
+    let on_port = disable("port").with_selector([("app", "httpbin")]);
+    let outside = inventory.service("web", "api.example.com", 443).unwrap();
+    let namespace = OutboundReason::NamespaceDisable { namespace: "foo".to_owned() };
+    let port = policies([on_port.clone()])
+        .resolve(&mesh.workload, 80)
+        .winner();
+    let port = OutboundReason::EndpointModeDisable { winner: port };
+    let in_mesh = headless(&[EndpointTls::Istio, EndpointTls::Other]);
+    let one_out = headless(&[EndpointTls::Istio, EndpointTls::Disabled]);
+    let empty = headless(&[]);
+    let (auto, off, on) =
+        (OutboundChoice::Auto, OutboundChoice::Disable, OutboundChoice::IstioMutual);
+    for (name, set, view, endpoint, choice, want, mutual, is_auto) in [
+        ("in the mesh", &none, &*view, mesh, auto, OutboundReason::EndpointInMesh, true, true),
+        ("chosen off", &none, &view, mesh, off, OutboundReason::ChosenDisable, false, false),
+        ("chosen on", &none, &view, disabled, on, OutboundReason::ChosenIstioMutual, true, false),
+        (
+            "not in the mesh",
+            &none,
+            &view,
+            disabled,
+            auto,
+            OutboundReason::EndpointNotInMesh,
+            false,
+            true,
+        ),
+        ("auto mTLS off", &auto_off, &view, mesh, auto, OutboundReason::AutoMtlsOff, false, false),
+        ("outside", &none, &outside, mesh, auto, OutboundReason::MeshExternal, false, false),
+        ("namespace", &policies([disable("ns")]), &view, mesh, auto, namespace, false, true),
+        ("port", &policies([on_port]), &view, mesh, auto, port, false, true),
+        ("headless", &none, &in_mesh, mesh, auto, OutboundReason::AllEndpointsInMesh, true, true),
+        (
+            "headless, one out",
+            &none,
+            &one_out,
+            mesh,
+            auto,
+            OutboundReason::SomeEndpointDisabled,
+            false,
+            true,
+        ),
+        (
+            "headless, none known",
+            &none,
+            &empty,
+            mesh,
+            auto,
+            OutboundReason::NoEndpoints,
+            false,
+            true,
+        ),
+    ] {
+        let decision = set.outbound(view, endpoint, choice);
+        assert_eq!(decision.reason, want, "{name}");
+        assert_eq!(matches!(decision.tls, OutboundTls::IstioMutual { .. }), mutual, "{name}");
+        assert_eq!(decision.is_auto(), is_auto, "{name}");
+        let mode = if mutual { "ISTIO_MUTUAL: " } else { "DISABLE: " };
+        assert!(decision.to_string().starts_with(mode), "{name}: {decision}");
+    }
+}
+
+#[test]
+fn the_server_name_and_who_may_answer() {
+    let inventory = inventory();
+    let aliases = ["old.td".parse().unwrap()];
+    let settings = MeshSettings::default().with_trust_domain_aliases(aliases);
+    let set = PolicySet::compile(settings, &Resources::default());
+    let decide = |host: &str, port: u16| {
+        let view = inventory.service("web", host, port).unwrap();
+        let endpoint = view.endpoints.first().unwrap().clone();
+        match set
+            .outbound(&view, &endpoint, OutboundChoice::IstioMutual)
+            .tls
+        {
+            OutboundTls::IstioMutual { sni, accepted } => (sni, accepted),
+            OutboundTls::Disable => unreachable!("mTLS was chosen"),
+        }
+    };
+    let (sni, accepted) = decide("httpbin.foo", 8000);
+    assert_eq!(sni, "outbound_.8000_._.httpbin.foo.svc.cluster.local");
+    assert_eq!(
+        accepted.to_string(),
+        "spiffe://cluster.local/ns/foo/sa/httpbin, spiffe://old.td/ns/foo/sa/httpbin"
+    );
+    let matcher = accepted.matcher().unwrap();
+    assert!(matcher.matches(&"spiffe://old.td/ns/foo/sa/httpbin".parse().unwrap()));
+    assert!(!matcher.matches(&"spiffe://old.td/ns/foo/sa/db".parse().unwrap()));
+
+    let (_, accepted) = decide("api.example.com", 443);
+    assert_eq!(
+        (accepted.to_string().as_str(), &accepted),
+        ("anybody in the mesh", &AcceptedNames::Anybody)
+    );
+    assert!(matches!(accepted.matcher(), Some(IdMatcher::Any)));
+
+    let mut view = (*inventory.service("web", "httpbin.foo", 8000).unwrap()).clone();
+    view.names = vec![PeerName::from("db.example")];
+    let endpoint = view.endpoints.first().unwrap();
+    let decision = set.outbound(&view, endpoint, OutboundChoice::IstioMutual);
+    let OutboundTls::IstioMutual { accepted, .. } = decision.tls else {
+        unreachable!("mTLS was chosen")
+    };
+    assert_eq!(accepted.to_string(), "db.example");
+    assert!(accepted.matcher().is_none(), "no mesh peer carries a DNS name");
+}
