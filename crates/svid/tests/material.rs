@@ -1,7 +1,6 @@
 //! Identity and trust as values: from PEM, from files, in a handle.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-#![expect(clippy::indexing_slicing, reason = "a test fails by a panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -277,7 +276,7 @@ fn bundles_by_domain() {
 fn a_handle_swaps_identity_and_trust_as_one() {
     let (old, new) = (TestCa::new("prod.example"), TestCa::new("prod.example"));
     let handle = Arc::new(SvidHandle::new(old.svid(LEDGER), old.bundles()));
-    let source: Arc<dyn SvidSource> = handle.clone();
+    let source: Arc<dyn SvidSource> = Arc::<SvidHandle>::clone(&handle);
     let before = source.snapshot().unwrap();
     assert_eq!(before.generation(), 0);
 
