@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{ConfigError, HandshakeError};
+use crate::handshake_io::HandshakeIo;
 use crate::key::certified_key;
 use crate::peer::VerifiedPeer;
 use crate::profile::TlsProfile;
@@ -113,7 +114,7 @@ where
 {
     let connect = TlsConnector::from(config)
         .with_alpn(alpn)
-        .connect(server_name, io)
+        .connect(server_name, HandshakeIo::new(io))
         .into_fallible();
     let (outcome, verdict) = scoped(accepted.clone(), connect).await;
     match outcome {

@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::alpn::AlpnAnswer;
 use crate::error::{ConfigError, HandshakeError};
+use crate::handshake_io::HandshakeIo;
 use crate::key::certified_key;
-use crate::legacy_alert::LegacyAlert;
 use crate::peer::VerifiedPeer;
 use crate::profile::TlsProfile;
 use crate::slot::scoped;
@@ -130,7 +130,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let accept = TlsAcceptor::from(config)
-        .accept(LegacyAlert(io))
+        .accept(HandshakeIo::new(io))
         .into_fallible();
     // Which clients may connect is the verifier's trust domains and later authorization.
     let (outcome, verdict) = scoped(IdMatcher::Any, accept).await;

@@ -9,24 +9,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{client, server};
 
 use crate::alert::PeerRefusedUs;
-use crate::legacy_alert::LegacyAlert;
+use crate::handshake_io::HandshakeIo;
 
 /// The server's end of a mutual TLS connection.
 ///
 /// Shut it down to send close_notify. A read after the transport ended without the peer's close_notify is an
 /// [`io::ErrorKind::UnexpectedEof`].
-pub struct ServerStream<IO>(Box<server::TlsStream<LegacyAlert<IO>>>);
+pub struct ServerStream<IO>(Box<server::TlsStream<HandshakeIo<IO>>>);
 
 impl<IO> ServerStream<IO> {
-    pub(crate) fn new(stream: server::TlsStream<LegacyAlert<IO>>) -> Self {
+    pub(crate) fn new(mut stream: server::TlsStream<HandshakeIo<IO>>) -> Self {
+        stream.get_mut().0.handshake_is_over();
         Self(Box::new(stream))
     }
 
     /// Gives the transport.
     #[must_use]
     pub fn get_ref(&self) -> &IO {
-        let (io, _) = self.0.get_ref();
-        &io.0
+        self.0.get_ref().0.get_ref()
     }
 }
 
@@ -39,20 +39,20 @@ impl<IO> ServerStream<IO> {
 /// first read fails, and [`refusal_of`](crate::refusal_of) tells why. A write may fail as well, or
 /// succeed into nothing: only what was read proves that we were let in.
 pub struct ClientStream<IO> {
-    inner: Box<client::TlsStream<IO>>,
+    inner: Box<client::TlsStream<HandshakeIo<IO>>>,
     heard: bool,
 }
 
 impl<IO> ClientStream<IO> {
-    pub(crate) fn new(stream: client::TlsStream<IO>) -> Self {
+    pub(crate) fn new(mut stream: client::TlsStream<HandshakeIo<IO>>) -> Self {
+        stream.get_mut().0.handshake_is_over();
         Self { inner: Box::new(stream), heard: false }
     }
 
     /// Gives the transport.
     #[must_use]
     pub fn get_ref(&self) -> &IO {
-        let (io, _) = self.inner.get_ref();
-        io
+        self.inner.get_ref().0.get_ref()
     }
 }
 
