@@ -8,7 +8,7 @@ use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_svid::TrustBundle;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::certificate::{self, IssuerName, Role, Validity};
+use crate::certificate::{self, IssuerName, Role, Terms, Validity};
 use crate::{PublicKey, Serial, SerialError, SerialSource, SignError, Signer};
 
 /// Issues X509-SVIDs of one trust domain.
@@ -39,7 +39,7 @@ impl Authority {
     /// `lifetime` after it (but not beyond the year 9999).
     ///
     /// Its subject is the trust domain as organization (at most 64 bytes of it) and a common name of its
-    /// key's own; it carries keyCertSign and cRLSign.
+    /// key's own, its URI SAN the trust domain's ID without path; it carries keyCertSign and cRLSign.
     ///
     /// # Errors
     ///
@@ -55,8 +55,8 @@ impl Authority {
         let name = IssuerName::new(&trust_domain, Role::Root, key);
         let validity = Validity::starting(now, lifetime, certificate::end_of_time());
         let serial = serials.next_serial()?;
-        let certificate =
-            certificate::authority(key, &name, validity, serial, &name, signer.as_ref())?;
+        let terms = Terms { validity, serial, issuer: &name, signer: signer.as_ref() };
+        let certificate = certificate::authority(key, &name, &trust_domain, terms)?;
         Ok(Self {
             trust_domain,
             signer,
@@ -86,8 +86,8 @@ impl Authority {
         let name = IssuerName::new(&self.trust_domain, Role::Intermediate, key);
         let validity = self.validity_of(lifetime, now)?;
         let serial = serials.next_serial()?;
-        let issuer = self.signer.as_ref();
-        let certificate = certificate::authority(key, &name, validity, serial, &self.name, issuer)?;
+        let terms = self.terms(validity, serial);
+        let certificate = certificate::authority(key, &name, &self.trust_domain, terms)?;
         let mut intermediates = vec![certificate.clone()];
         intermediates.extend_from_slice(&self.intermediates);
         Ok(Self {
@@ -191,11 +191,14 @@ impl Authority {
         validity: Validity,
         serial: Serial,
     ) -> Result<Vec<CertificateDer<'static>>, IssueError> {
-        let signer = self.signer.as_ref();
-        let leaf = certificate::x509_svid(key, id, validity, serial, &self.name, signer)?;
+        let leaf = certificate::x509_svid(key, id, self.terms(validity, serial))?;
         let mut chain = vec![leaf];
         chain.extend_from_slice(&self.intermediates);
         Ok(chain)
+    }
+
+    fn terms(&self, validity: Validity, serial: Serial) -> Terms<'_> {
+        Terms { validity, serial, issuer: &self.name, signer: self.signer.as_ref() }
     }
 
     /// A life that begins now and ends with the signer's at the latest.

@@ -74,48 +74,53 @@ pub(crate) enum Role {
     Intermediate,
 }
 
+/// What every certificate needs besides its contents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) validity: Validity,
+    pub(crate) serial: Serial,
+    pub(crate) issuer: &'a IssuerName,
+    pub(crate) signer: &'a dyn Signer,
+}
+
 /// Makes an X509-SVID: the profile of Istio's workload certificates.
 pub(crate) fn x509_svid(
     key: &PublicKey,
     id: &SpiffeId,
-    validity: Validity,
-    serial: Serial,
-    issuer: &IssuerName,
-    signer: &dyn Signer,
+    terms: Terms<'_>,
 ) -> Result<CertificateDer<'static>, SignError> {
-    let mut params = params(validity, serial, key.key_id());
-    let uri = Ia5String::try_from(id.as_str()).map_err(SignError::new)?;
-    params.subject_alt_names = vec![SanType::URI(uri)];
+    let mut params = params(terms, key.key_id());
+    params.subject_alt_names = vec![uri(id)?];
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    sign(&params, key, issuer, signer)
+    sign(&params, key, terms)
 }
 
-/// Makes a signing certificate: `cA`, keyCertSign and cRLSign, without path length.
+/// Makes a signing certificate: `cA`, keyCertSign and cRLSign, without path length; its URI SAN is the
+/// trust domain's own ID (X509-SVID sections 4.1 and 4.2).
 pub(crate) fn authority(
     key: &PublicKey,
     name: &IssuerName,
-    validity: Validity,
-    serial: Serial,
-    issuer: &IssuerName,
-    signer: &dyn Signer,
+    trust_domain: &TrustDomain,
+    terms: Terms<'_>,
 ) -> Result<CertificateDer<'static>, SignError> {
-    let mut params = params(validity, serial, name.key_id.clone());
+    let mut params = params(terms, name.key_id.clone());
     params.distinguished_name = name.subject.clone();
+    params.subject_alt_names = vec![uri(&trust_domain.spiffe_id())?];
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    sign(&params, key, issuer, signer)
+    sign(&params, key, terms)
 }
 
 /// What both profiles share: an empty subject, and both key identifiers.
-fn params(validity: Validity, serial: Serial, key_id: Vec<u8>) -> CertificateParams {
+fn params(terms: Terms<'_>, key_id: Vec<u8>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.not_before = date(validity.not_before);
-    params.not_after = date(validity.not_after);
-    params.serial_number = Some(SerialNumber::from_slice(serial.bytes()));
+    params.not_before = date(terms.validity.not_before);
+    params.not_after = date(terms.validity.not_after);
+    params.serial_number = Some(SerialNumber::from_slice(terms.serial.bytes()));
     params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
     params.use_authority_key_identifier_extension = true;
     params
@@ -124,18 +129,21 @@ fn params(validity: Validity, serial: Serial, key_id: Vec<u8>) -> CertificatePar
 fn sign(
     params: &CertificateParams,
     key: &PublicKey,
-    issuer: &IssuerName,
-    signer: &dyn Signer,
+    terms: Terms<'_>,
 ) -> Result<CertificateDer<'static>, SignError> {
-    let mut issuer_params = CertificateParams::default();
-    issuer_params.distinguished_name = issuer.subject.clone();
-    issuer_params.key_identifier_method = KeyIdMethod::PreSpecified(issuer.key_id.clone());
-    let signer = BridgedSigner::new(signer);
-    let issuer = Issuer::from_params(&issuer_params, &signer);
-    match params.signed_by(&BridgedKey(key), &issuer) {
+    let mut issuer = CertificateParams::default();
+    issuer.distinguished_name = terms.issuer.subject.clone();
+    issuer.key_identifier_method = KeyIdMethod::PreSpecified(terms.issuer.key_id.clone());
+    let signer = BridgedSigner::new(terms.signer);
+    match params.signed_by(&BridgedKey(key), &Issuer::from_params(&issuer, &signer)) {
         Ok(certificate) => Ok(certificate.into()),
         Err(error) => Err(signer.cause(error)),
     }
+}
+
+/// SPIFFE IDs are ASCII, so this does not fail.
+fn uri(id: &SpiffeId) -> Result<SanType, SignError> {
+    Ok(SanType::URI(Ia5String::try_from(id.as_str()).map_err(SignError::new)?))
 }
 
 /// Times beyond the year 9999 become its end.

@@ -25,6 +25,8 @@ mod public_key;
 #[cfg(feature = "authority")]
 mod serial;
 mod signer;
+#[cfg(all(feature = "store", any(feature = "ring", feature = "aws-lc-rs")))]
+pub mod store;
 
 #[cfg(feature = "authority")]
 pub use authority::{Authority, IssueError, IssueRequest};

@@ -11,7 +11,7 @@ use rcgen::{DistinguishedName, DnType, DnValue};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use x509_parser::asn1_rs::Tag;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{ASN1Time, FromDer as _};
 use x509_parser::x509::X509Name;
 
@@ -31,6 +31,7 @@ impl Authority {
     /// * [`LoadAuthorityError::Malformed`], [`LoadAuthorityError::NotAuthority`], [`LoadAuthorityError::Roots`]:
     ///   certificates that cannot be what they are given as.
     /// * [`LoadAuthorityError::KeyMismatch`], [`LoadAuthorityError::Key`]: the key is not the certificate's.
+    /// * [`LoadAuthorityError::ForeignTrustDomain`]: made for another trust domain.
     /// * [`LoadAuthorityError::Name`]: a subject that we cannot write as an issuer.
     /// * [`LoadAuthorityError::Issue`]: expired or not yet valid, or the key did not sign.
     /// * [`LoadAuthorityError::Chain`]: what it issues is not trusted by its own roots.
@@ -48,6 +49,9 @@ impl Authority {
         let signing = SigningCertificate::read(&certificate)?;
         if signing.key != *signer.public_key() {
             return Err(LoadAuthorityError::KeyMismatch);
+        }
+        if let Some(presented) = signing.domains.into_iter().find(|it| *it != trust_domain) {
+            return Err(LoadAuthorityError::ForeignTrustDomain { presented, own: trust_domain });
         }
         let mut intermediates = vec![];
         for next in std::iter::once(&certificate).chain(&above) {
@@ -99,6 +103,15 @@ pub enum LoadAuthorityError {
     /// The private key belongs to another certificate.
     #[error("the key does not belong to the signing certificate")]
     KeyMismatch,
+    /// A URI SAN of the signing certificate is a SPIFFE ID of another trust domain: the authority was made
+    /// for that one. Certificates without such a name, as Istio's, are taken for any.
+    #[error("the signing certificate is of the trust domain {presented}, not {own}")]
+    ForeignTrustDomain {
+        /// The domain in the certificate.
+        presented: TrustDomain,
+        /// The domain asked for.
+        own: TrustDomain,
+    },
     /// The subject has no attribute, the same attribute twice, several in one part, or an old string type:
     /// rcgen cannot write such a name as an issuer.
     #[error("the signing certificate's subject is of a form that cannot be written as an issuer")]
@@ -119,6 +132,8 @@ struct SigningCertificate {
     key: PublicKey,
     name: IssuerName,
     validity: Validity,
+    /// Of its SPIFFE IDs (X509-SVID section 4.1: at most one, its own domain's).
+    domains: Vec<TrustDomain>,
 }
 
 impl SigningCertificate {
@@ -126,12 +141,15 @@ impl SigningCertificate {
         let Ok(([], certificate)) = X509Certificate::from_der(der) else {
             return Err(LoadAuthorityError::Malformed);
         };
-        let (mut is_ca, mut may_sign, mut key_id) = (false, true, None);
+        let (mut is_ca, mut may_sign, mut key_id, mut domains) = (false, true, None, vec![]);
         for extension in certificate.extensions() {
             match extension.parsed_extension() {
                 ParsedExtension::BasicConstraints(constraints) => is_ca = constraints.ca,
                 ParsedExtension::KeyUsage(usage) => may_sign = usage.key_cert_sign(),
                 ParsedExtension::SubjectKeyIdentifier(id) => key_id = Some(id.0.to_vec()),
+                ParsedExtension::SubjectAlternativeName(names) => {
+                    domains = spiffe_domains(&names.general_names);
+                }
                 _ => {}
             }
         }
@@ -146,8 +164,16 @@ impl SigningCertificate {
             not_before: unix_time(certificate.validity().not_before),
             not_after: unix_time(certificate.validity().not_after),
         };
-        Ok(Self { key, name: IssuerName { subject, key_id }, validity })
+        Ok(Self { key, name: IssuerName { subject, key_id }, validity, domains })
     }
+}
+
+fn spiffe_domains(names: &[GeneralName<'_>]) -> Vec<TrustDomain> {
+    let uris = names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => uri.parse::<SpiffeId>().ok(),
+        _ => None,
+    });
+    uris.map(|id| id.trust_domain().clone()).collect()
 }
 
 /// The name as rcgen holds it: one attribute for each part, each type once.

@@ -62,17 +62,8 @@ impl SerialError {
 /// Numbers from the system's randomness: 128 bits, of which none is fixed.
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to configure")]
 pub struct RandomSerials;
-
-#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
-impl RandomSerials {
-    /// A source of random numbers.
-    #[must_use]
-    pub fn new() -> Self {
-        Self
-    }
-}
 
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 impl SerialSource for RandomSerials {

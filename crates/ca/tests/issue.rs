@@ -127,6 +127,9 @@ fn the_profile_of_a_root_and_of_an_intermediate() {
         let usage = certificate.key_usage().unwrap().unwrap();
         assert!(usage.critical, "{name}");
         assert_eq!(usage.value.flags, 0b110_0000, "keyCertSign and cRLSign: {name}");
+        let names = certificate.subject_alternative_name().unwrap().unwrap();
+        assert_eq!(names.value.general_names, [GeneralName::URI("spiffe://prod.example")]);
+        assert!(!names.critical, "{name}: there is a subject");
         let organization = certificate.subject().iter_organization().next().unwrap();
         assert_eq!(organization.as_str().unwrap(), "prod.example", "{name}");
         let validity = certificate.validity();

@@ -1,7 +1,7 @@
 //! Authorities from certificates and keys that OpenSSL made, and from those made here.
 
 #![cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn authorities_of_openssl_issue() {
     ] {
         let authority = load(&pem, now()).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let svid = authority
-            .issue_svid(&ledger(), KeyType::P256, None, now(), &mut RandomSerials::new())
+            .issue_svid(&ledger(), KeyType::P256, None, now(), &mut RandomSerials)
             .unwrap();
         assert_eq!(svid.chain().len(), certificates, "{name}");
         for usage in [Usage::Client, Usage::Server] {
@@ -137,12 +137,18 @@ fn causes_are_kept() {
 fn an_authority_made_here_is_loaded_again() {
     let key = Arc::new(KeyPair::generate(KeyType::P256).unwrap());
     let day = Duration::from_secs(86_400);
-    let mut serials = RandomSerials::new();
-    let root =
-        Authority::self_signed_with(domain(), key.clone(), day, now(), &mut serials).unwrap();
+    let mut serials = RandomSerials;
+    let root = Authority::self_signed_with(
+        domain(),
+        Arc::<KeyPair>::clone(&key),
+        day,
+        now(),
+        &mut serials,
+    )
+    .unwrap();
     let below_key = Arc::new(KeyPair::generate(KeyType::Ed25519).unwrap());
     let below = root
-        .intermediate(below_key.clone(), day, now(), &mut serials)
+        .intermediate(Arc::<KeyPair>::clone(&below_key), day, now(), &mut serials)
         .unwrap();
     for (name, authority, key) in [("root", root, key), ("intermediate", below, below_key)] {
         let again = Authority::load(
@@ -160,6 +166,34 @@ fn an_authority_made_here_is_loaded_again() {
     }
 }
 
+#[test]
+fn an_authority_of_another_trust_domain_is_refused() {
+    let key = Arc::new(KeyPair::generate(KeyType::P256).unwrap());
+    let other: TrustDomain = "other.example".parse().unwrap();
+    let root = Authority::self_signed_with(
+        other,
+        Arc::<KeyPair>::clone(&key),
+        Duration::from_secs(86_400),
+        now(),
+        &mut RandomSerials,
+    )
+    .unwrap();
+    let error = Authority::load(
+        domain(),
+        key,
+        root.certificate().clone(),
+        vec![],
+        root.roots().to_vec(),
+        webpki::ALL_VERIFICATION_ALGS,
+        now(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the signing certificate is of the trust domain other.example, not prod.example"
+    );
+}
+
 /// The path length of the intermediate is zero, which shows when one below it is taken.
 #[test]
 fn a_path_that_is_too_long_is_refused() {
@@ -167,7 +201,7 @@ fn a_path_that_is_too_long_is_refused() {
     let key = Arc::new(KeyPair::generate(KeyType::P256).unwrap());
     let day = Duration::from_secs(86_400);
     let below = authority
-        .intermediate(key.clone(), day, now(), &mut RandomSerials::new())
+        .intermediate(Arc::<KeyPair>::clone(&key), day, now(), &mut RandomSerials)
         .unwrap();
     let error = Authority::load(
         domain(),
