@@ -58,13 +58,13 @@ const TABLE: &[Row] = &[
     row("meshtls-testkit",   Testkit, "meshtls-ca meshtls-identity meshtls-svid rcgen rustls tokio", ""),
     row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
     row("meshtls-acceptor",  L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
-    row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
+    row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit tokio-rustls"),
     row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
     row("flags",             Shared, "meshtls", ""),
     row("bench-server",      Program, "meshtls tokio", ""),
     row("httpbin",           Program, "flags meshtls tokio", ""),
-    row("interop",           Program, "", "meshtls-wire"),
-    row("meshcurl",          Program, "", ""),
+    row("interop",           Program, "", "meshtls-acceptor meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
+    row("meshcurl",          Program, "flags", ""),
     row("migration",         Program, "", ""),
 ];
 
