@@ -64,7 +64,7 @@ const TABLE: &[Row] = &[
     row("bench-server",      Program, "meshtls tokio", ""),
     row("httpbin",           Program, "flags meshtls tokio", ""),
     row("interop",           Program, "", "meshtls-acceptor meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
-    row("meshcurl",          Program, "flags", ""),
+    row("meshcurl",          Program, "flags meshtls tokio", ""),
     row("migration",         Program, "", ""),
 ];
 
