@@ -93,16 +93,18 @@ impl<'n> Field<'n> {
         allowed: &'static [&'static str],
         named: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ParseError> {
-        let found = match &self.node.value {
+        let (written, kind) = match &self.node.value {
             Value::Text(text) => match named(text) {
                 Some(value) => return Ok(value),
-                None => text.as_str(),
+                None => (text, ""),
             },
-            Value::Bool(text) | Value::Number(text) => text.as_str(),
+            Value::Bool(text) => (text, " (a boolean)"),
+            Value::Number(text) => (text, " (a number)"),
             _ => return Err(self.wrong_type("a name")),
         };
-        let nearest = nearest(found, allowed);
-        Err(self.invalid(Violation::UnknownEnumValue { found: self.describe(), allowed, nearest }))
+        let found = format!("`{}`{kind}", shorten(written));
+        let nearest = nearest(written, allowed);
+        Err(self.invalid(Violation::UnknownEnumValue { found, allowed, nearest }))
     }
 
     /// Reads an object whose fields are the `known` ones.

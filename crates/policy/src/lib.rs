@@ -53,6 +53,7 @@ mod policy_set;
 mod resolved;
 mod resource_name;
 mod resources;
+mod scalar;
 mod selector;
 mod service_entry;
 mod settings;

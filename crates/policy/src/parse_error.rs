@@ -161,7 +161,7 @@ pub enum ParseFault {
     /// A merge key (`<<`).
     #[error("merge keys are not allowed")]
     MergeKey,
-    /// A tag (`!name`) outside YAML's own.
+    /// A tag (`!name`, `!!name`).
     #[error("tags are not allowed")]
     Tag,
     /// The same key twice in one object.

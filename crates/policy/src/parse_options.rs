@@ -8,13 +8,16 @@ pub struct ParseOptions {
     pub max_bytes: usize,
     /// Most values (scalars, lists, maps, keys) in all documents together. Default 10,000, which is some 400 policies.
     pub max_nodes: usize,
-    /// Deepest nesting of lists and maps. Default 32.
+    /// Deepest nesting of lists and maps. Default 32; more than [`DEEPEST`](Self::DEEPEST) counts as that.
     pub max_depth: usize,
     /// The namespace of objects that name none, like `kubectl -n`. Default `None`: such an object is refused.
     pub default_namespace: Option<String>,
 }
 
 impl ParseOptions {
+    /// The deepest nesting that can be allowed: each level takes a piece of the stack.
+    pub const DEEPEST: usize = 128;
+
     /// Sets the longest text, in bytes.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
@@ -34,6 +37,11 @@ impl ParseOptions {
     pub fn with_max_depth(mut self, max_depth: usize) -> Self {
         self.max_depth = max_depth;
         self
+    }
+
+    /// The depth that counts.
+    pub(crate) fn depth(&self) -> usize {
+        self.max_depth.min(Self::DEEPEST)
     }
 
     /// Sets the namespace of objects that name none.

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::field::Field;
+use crate::field::{Field, Object};
 use crate::kind::{self, Document, Kind, Skipped};
 use crate::parse_error::{ParseError, ParseFault, Place};
+use crate::tree::Node;
 use crate::violation::Warning;
 use crate::{
     ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
@@ -53,7 +54,7 @@ impl Resources {
             let mut names = HashSet::new();
             documents
                 .iter()
-                .try_for_each(|document| read.add(&Field::root(document), options, &mut names))
+                .try_for_each(|document| read.add_document(document, options, &mut names))
         });
         for warning in &mut read.warnings {
             source_name.clone_into(&mut warning.source_name);
@@ -181,42 +182,53 @@ impl Resources {
         policies.chain(services).chain(workloads)
     }
 
-    fn add(
+    /// Adds the objects of a document: one, or those of a list.
+    fn add_document(
         &mut self,
-        field: &Field<'_>,
+        document: &Node,
         options: &ParseOptions,
         names: &mut HashSet<(&'static str, ResourceName)>,
     ) -> Result<(), ParseError> {
-        let (kind, object) = match kind::identify(field)? {
-            Document::Known(kind, object) => (kind, object),
-            Document::List(items) => {
-                return items
-                    .iter()
-                    .try_for_each(|item| self.add(item, options, names));
+        // Lists may hold lists: a stack of our own, last object first, keeps that off the thread's.
+        let mut pending = vec![Field::root(document)];
+        while let Some(field) = pending.pop() {
+            match kind::identify(&field)? {
+                Document::Known(kind, object) => {
+                    let name = self.add(kind, &object, options)?;
+                    if !names.insert((kind.as_str(), name.clone())) {
+                        return Err(
+                            field.refuse(ParseFault::DuplicateObject { kind: kind.as_str(), name })
+                        );
+                    }
+                }
+                Document::List(items) => pending.extend(items.into_iter().rev()),
+                Document::Unknown(skipped) => self.skipped.push(skipped),
             }
-            Document::Unknown(skipped) => {
-                self.skipped.push(skipped);
-                return Ok(());
-            }
-        };
-        let metadata = kind::metadata(&object, options)?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        object: &Object<'_>,
+        options: &ParseOptions,
+    ) -> Result<ResourceName, ParseError> {
+        let metadata = kind::metadata(object, options)?;
         let name = metadata.name.clone();
         match kind {
             Kind::PeerAuthentication => {
-                let policy = peer_authentication::read(&object, metadata, &mut self.warnings)?;
+                let policy = peer_authentication::read(object, metadata, &mut self.warnings)?;
                 self.peer_authentications.push(policy);
             }
             Kind::ServiceEntry => self
                 .service_entries
-                .push(service_entry::read(&object, metadata)?),
+                .push(service_entry::read(object, metadata)?),
             Kind::WorkloadEntry => self
                 .workload_entries
-                .push(workload_entry::read(&object, metadata)?),
+                .push(workload_entry::read(object, metadata)?),
         }
-        if !names.insert((kind.as_str(), name.clone())) {
-            return Err(field.refuse(ParseFault::DuplicateObject { kind: kind.as_str(), name }));
-        }
-        Ok(())
+        Ok(name)
     }
 }
 

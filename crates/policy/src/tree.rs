@@ -1,16 +1,15 @@
 //! Text to a tree of located nodes: the only file that knows the YAML parser.
 //!
-//! JSON is read by the same parser: it is YAML in flow style.
+//! JSON is read by the same parser: it is YAML in flow style. The parser's events are taken one by one rather than through
+//! serde, whose recursion costs some 40 KiB of stack a level in a debug build: a nested text must not end the process.
 
 use std::collections::HashSet;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::options::MergeKeyPolicy;
-use serde_saphyr::{Error, Spanned};
+use serde_saphyr::granit_parser::{self, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError};
 
 use crate::parse_error::{ParseError, ParseFault, Place};
 use crate::parse_options::ParseOptions;
+use crate::scalar;
 
 /// A value and where it stands.
 #[derive(Debug)]
@@ -18,8 +17,6 @@ pub(crate) struct Node {
     /// Where the value begins; `None` if it did not come from a text.
     pub(crate) at: Option<Place>,
     pub(crate) value: Value,
-    /// The bytes of a scalar in the text, to quote it as it was written.
-    span: Option<(u64, u64)>,
 }
 
 /// What a node holds. Booleans and numbers keep the spelling of the text.
@@ -52,187 +49,149 @@ pub(crate) fn documents(text: &str, options: &ParseOptions) -> Result<Vec<Node>,
     if let Some(offset) = text.find('\0') {
         return Err(ParseError::new(ParseFault::NulByte).at(Some(Place::of_offset(text, offset))));
     }
-    let parser = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_nodes: options.max_nodes,
-            max_documents: options.max_nodes,
-            max_depth: options.max_depth,
-            // The depth above bounds flow style too, and says so; the scanner's own limit would be a mere syntax error.
-            flow_nesting_limit: options.max_bytes,
-            // One alias or anchor is one too many: nobody writes them in policies but to harm.
-            max_aliases: 0,
-            max_anchors: 0,
-        },
-        merge_keys: MergeKeyPolicy::Error,
-        reject_unsupported_tags: true,
-        with_snippet: false,
+    let limits = granit_parser::options! {
+        // The builder bounds the depth of both styles and says so; the scanner's own limits would be mere syntax errors.
+        flow_nesting_limit: options.max_bytes,
+        block_nesting_limit: options.max_bytes,
+        emit_comments: false,
     };
-    match serde_saphyr::from_multiple_with_options::<Node>(text, parser) {
-        Ok(mut nodes) => {
-            for node in &mut nodes {
-                node.settle(text)?;
-            }
-            Ok(nodes)
-        }
-        Err(error) => Err(refusal(&error, options)),
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut parser = Parser::new_from_str_with_options(text, limits);
+    let mut builder = Builder { options, open: Vec::new(), documents: Vec::new(), nodes: 0 };
+    while let Some(event) = parser.next_event() {
+        let (event, span) = event.map_err(|error| refusal(&error, options))?;
+        let at = place(&span.start);
+        builder
+            .take(event, at)
+            .map_err(|fault| ParseError::new(fault).at(Some(at)))?;
     }
+    Ok(builder.documents)
 }
 
-impl Node {
-    /// A node that came from no text.
-    fn unplaced(value: Value) -> Self {
-        Self { at: None, value, span: None }
+/// Puts the parser's events together.
+struct Builder<'o> {
+    options: &'o ParseOptions,
+    /// The lists and maps that are not complete yet, outermost first.
+    open: Vec<Open>,
+    documents: Vec<Node>,
+    nodes: usize,
+}
+
+/// A list or a map that is not complete yet.
+enum Open {
+    List { at: Place, items: Vec<Node> },
+    Map { at: Place, entries: Vec<Entry>, keys: HashSet<String>, key: Option<(String, Place)> },
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), ParseFault> {
+        // 0 is "no anchor"; an alias refers to one.
+        if event.anchor_id().is_some_and(|id| id != 0) {
+            return Err(ParseFault::Alias);
+        }
+        if event.tag().is_some() {
+            return Err(ParseFault::Tag);
+        }
+        match event {
+            Event::Scalar(text, style, ..) => self.scalar(text.into_owned(), style, at),
+            Event::SequenceStart(..) => self.begin(Open::List { at, items: Vec::new() }),
+            Event::MappingStart(..) => {
+                self.begin(Open::Map { at, entries: Vec::new(), keys: HashSet::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                match self.open.pop() {
+                    Some(Open::List { at, items }) => {
+                        self.add(Node { at: Some(at), value: Value::List(items) })
+                    }
+                    Some(Open::Map { at, entries, .. }) => {
+                        self.add(Node { at: Some(at), value: Value::Map(entries) });
+                    }
+                    // The parser closes only what it has opened.
+                    None => {}
+                }
+                Ok(())
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => Err(ParseFault::Alias),
+            // Starts and ends of documents; none of them is a value.
+            _ => Ok(()),
+        }
     }
 
-    /// Gives booleans and numbers the spelling they have in `text`, and refuses keys that are the same text: to the parser
-    /// `8080` and `"8080"` are two keys.
-    fn settle(&mut self, text: &str) -> Result<(), ParseError> {
-        match &mut self.value {
-            Value::Bool(spelling) | Value::Number(spelling) => {
-                if let Some(written) = self.span.and_then(|span| slice(text, span)) {
-                    written.clone_into(spelling);
-                }
-            }
-            Value::List(nodes) => {
-                for node in nodes {
-                    node.settle(text)?;
-                }
-            }
-            Value::Map(entries) => {
-                let mut keys = HashSet::new();
-                for entry in entries {
-                    entry.node.settle(text)?;
-                    if !keys.insert(entry.key.as_str()) {
-                        let fault = ParseFault::DuplicateKey { key: entry.key.clone() };
-                        return Err(ParseError::new(fault).at(entry.key_at));
-                    }
-                }
-            }
-            Value::Null | Value::Text(_) => {}
+    fn begin(&mut self, opened: Open) -> Result<(), ParseFault> {
+        self.count()?;
+        if let Some(Open::Map { key: None, .. }) = self.open.last() {
+            return Err(ParseFault::Syntax { message: "a key must be text".to_owned() });
         }
+        let max = self.options.depth();
+        if self.open.len() >= max {
+            return Err(ParseFault::TooDeep { max });
+        }
+        self.open.push(opened);
         Ok(())
     }
-}
 
-fn slice(text: &str, (start, length): (u64, u64)) -> Option<&str> {
-    let start = usize::try_from(start).ok()?;
-    let length = usize::try_from(length).ok()?;
-    text.get(start..start.checked_add(length)?)
-}
-
-/// Says what the parser found wrong, in our words where the bounds of [`ParseOptions`] are concerned.
-fn refusal(error: &Error, options: &ParseOptions) -> ParseError {
-    let place = error
-        .location()
-        .map(|location| Place { line: location.line(), column: location.column() });
-    let fault = match error {
-        Error::Budget {
-            breach: BudgetBreach::Nodes { .. } | BudgetBreach::Documents { .. },
-            ..
-        } => ParseFault::TooManyNodes { max: options.max_nodes },
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            ParseFault::TooDeep { max: options.max_depth }
-        }
-        Error::Budget {
-            breach: BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. },
-            ..
-        }
-        | Error::UnknownAnchor { .. } => ParseFault::Alias,
-        Error::MergeKeyNotAllowed { .. } => ParseFault::MergeKey,
-        Error::UnsupportedTag { .. } => ParseFault::Tag,
-        Error::DuplicateMappingKey { key, .. } => {
-            ParseFault::DuplicateKey { key: key.clone().unwrap_or_default() }
-        }
-        Error::NullIntoString { .. } => {
-            ParseFault::Syntax { message: "a key is null or missing before `:`".to_owned() }
-        }
-        other => {
-            let mut message = other.to_string();
-            // The place is shown in front of the message already.
-            if let Some(end) = message.rfind(" at line ") {
-                message.truncate(end);
+    fn scalar(&mut self, text: String, style: ScalarStyle, at: Place) -> Result<(), ParseFault> {
+        self.count()?;
+        let plain = style == ScalarStyle::Plain;
+        if let Some(Open::Map { keys, key: key @ None, .. }) = self.open.last_mut() {
+            if plain && scalar::is_null(&text) {
+                return Err(ParseFault::Syntax {
+                    message: "a key is null, or missing before `:`".to_owned(),
+                });
+            } else if plain && text == "<<" {
+                return Err(ParseFault::MergeKey);
+            } else if !keys.insert(text.clone()) {
+                return Err(ParseFault::DuplicateKey { key: text });
             }
-            ParseFault::Syntax { message }
+            *key = Some((text, at));
+            return Ok(());
         }
+        let value = if plain { scalar::plain(text) } else { Value::Text(text) };
+        self.add(Node { at: Some(at), value });
+        Ok(())
+    }
+
+    /// Puts a complete value where it belongs.
+    fn add(&mut self, node: Node) {
+        match self.open.last_mut() {
+            Some(Open::List { items, .. }) => items.push(node),
+            Some(Open::Map { entries, key, .. }) => {
+                if let Some((key, key_at)) = key.take() {
+                    entries.push(Entry { key, key_at: Some(key_at), node });
+                }
+            }
+            None if matches!(node.value, Value::Null) => {}
+            None => self.documents.push(node),
+        }
+    }
+
+    fn count(&mut self) -> Result<(), ParseFault> {
+        let max = self.options.max_nodes;
+        self.nodes = self.nodes.saturating_add(1);
+        if self.nodes > max { Err(ParseFault::TooManyNodes { max }) } else { Ok(()) }
+    }
+}
+
+/// Says what the parser found wrong.
+fn refusal(error: &ScanError, options: &ParseOptions) -> ParseError {
+    let fault = match error.kind() {
+        ErrorKind::UnknownAnchor => ParseFault::Alias,
+        ErrorKind::RecursionLimitExceeded => ParseFault::TooDeep { max: options.depth() },
+        _ => ParseFault::Syntax { message: error.info() },
     };
-    ParseError::new(fault).at(place)
+    ParseError::new(fault).at(Some(place(error.marker())))
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        let place = spanned.referenced;
-        let span = place.span();
-        Ok(Self {
-            at: Some(Place { line: place.line(), column: place.column() }),
-            value: spanned.value,
-            span: span.byte_offset().zip(span.byte_len()),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Number(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = items.next_element()? {
-            nodes.push(node);
-        }
-        Ok(Value::List(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let key_at =
-                Some(Place { line: key.referenced.line(), column: key.referenced.column() });
-            entries.push(Entry { key: key.value, key_at, node: map.next_value()? });
-        }
-        Ok(Value::Map(entries))
-    }
+fn place(marker: &Marker) -> Place {
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    // The parser counts columns from 0.
+    Place { line: count(marker.line()), column: count(marker.col()).saturating_add(1) }
 }
 
 /// The same tree from a value that was read elsewhere, such as an object of the Kubernetes API.
 impl From<serde_json::Value> for Node {
     fn from(value: serde_json::Value) -> Self {
-        Self::unplaced(match value {
+        let value = match value {
             serde_json::Value::Null => Value::Null,
             serde_json::Value::Bool(value) => Value::Bool(value.to_string()),
             serde_json::Value::Number(value) => Value::Number(value.to_string()),
@@ -246,6 +205,7 @@ impl From<serde_json::Value> for Node {
                     .map(|(key, value)| Entry { key, key_at: None, node: value.into() })
                     .collect(),
             ),
-        })
+        };
+        Self { at: None, value }
     }
 }

@@ -36,7 +36,7 @@ pub enum Violation {
     /// A value outside the names that the field takes.
     #[error("unknown value {found}{}; allowed: {}", did_you_mean(*nearest), allowed.join(", "))]
     UnknownEnumValue {
-        /// What is written; texts are quoted with `` ` ``, other types are described.
+        /// What is written, between `` ` ``, with its type where that is not text.
         found: String,
         /// The names that the field takes.
         allowed: &'static [&'static str],

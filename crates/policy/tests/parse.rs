@@ -198,6 +198,12 @@ fn bounds_are_refused_quickly() {
         ("5,000 flow maps", nested("{a: "), "too_deep"),
         ("5,000 block lists", nested("- "), "too_deep"),
         ("an alias bomb", bomb, "alias"),
+        ("1 MiB of open maps", "{".repeat(1 << 20), "syntax"),
+        ("1 MiB of open keys", "? ".repeat(1 << 19), "syntax"),
+        ("1 MiB of text", "a ".repeat(1 << 19), "wrong_type"),
+        ("1 MiB in quotes", format!("'{}", "'".repeat((1 << 20) - 1)), "wrong_type"),
+        ("1 MiB of comment", format!("a #{}", " #".repeat((1 << 19) - 2)), "wrong_type"),
+        ("1 MiB of colons", ":".repeat(1 << 20), "syntax"),
         (
             "64 characters",
             policy(&format!("{{selector: {{matchLabels: {{a: {label}}}}}}}")),
@@ -227,6 +233,32 @@ fn bounds_can_be_moved() {
         ParseFault::TooManyNodes { max: 10 }
     );
     assert_eq!(tight(ParseOptions::default().with_max_depth(2)), ParseFault::TooDeep { max: 2 });
+    let loose = ParseOptions::default().with_max_depth(usize::MAX);
+    let error = Resources::parse_with("p.yaml", &"[".repeat(100_000), &loose).unwrap_err();
+    assert_eq!(error.fault(), &ParseFault::TooDeep { max: ParseOptions::DEEPEST });
+}
+
+#[test]
+fn nesting_takes_little_stack() {
+    let deep = |open: &str, core: &str, close: &str, levels: usize| {
+        format!("{}{core}{}", open.repeat(levels), close.repeat(levels))
+    };
+    let object = format!("{{apiVersion: v1, kind: X, x: {}}}", deep("{a: ", "b", "}", 126));
+    let list =
+        deep("{apiVersion: v1, kind: List, items: [", &policy("{}").replace('\n', ", "), "]}", 62);
+    let list = list
+        .replace("apiVersion: security", "{apiVersion: security")
+        .replace(", ]", "}]");
+    let read = move || {
+        let options = ParseOptions::default().with_max_depth(ParseOptions::DEEPEST);
+        let skipped =
+            Resources::parse_with("p.yaml", &object, &options).map(|read| read.skipped().len());
+        let policies = Resources::parse_with("p.yaml", &list, &options)
+            .map(|read| read.peer_authentications().len());
+        (skipped, policies)
+    };
+    let small = std::thread::Builder::new().stack_size(256 * 1024);
+    assert_eq!(small.spawn(read).unwrap().join().unwrap(), (Ok(1), Ok(1)));
 }
 
 #[test]
@@ -247,7 +279,7 @@ fn messages_say_what_to_write() {
         ),
         (
             "{mtls: {mode: off}}",
-            "p.yaml:4:21: spec.mtls.mode: unknown value the boolean `off` (quote it if it is meant as text); allowed: UNSET, DISABLE, PERMISSIVE, STRICT",
+            "p.yaml:4:21: spec.mtls.mode: unknown value `off` (a boolean); allowed: UNSET, DISABLE, PERMISSIVE, STRICT",
         ),
         (
             "{mtls: {moode: STRICT}}",
