@@ -59,7 +59,6 @@ pub enum Decision {
         /// Why.
         why: OutboundReason,
         /// The server name.
-        #[serde(flatten)]
         sni: Sni,
         /// Which identities may answer.
         accepted: String,

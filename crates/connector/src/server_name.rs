@@ -9,7 +9,7 @@ use serde::Serialize;
 ///
 /// A sidecar picks no filter chain by this name, so a connection without it still works.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "sni", content = "name", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a name is sent, or cannot be, or there is no TLS")]
 pub enum Sni {
     /// This name is sent, such as `outbound_.8000_._.httpbin.foo.svc.cluster.local`.
