@@ -1,5 +1,22 @@
-//! Certificate signing requests and an authority that issues X509-SVIDs.
-
+//! Certificate signing requests, and an authority that issues X509-SVIDs.
+//!
+//! # Guarantees
+//!
+//! * Nothing in a request but its public key reaches a certificate, and no request is accepted whose maker does
+//!   not have the private key.
+//! * What is issued names exactly one workload of the authority's own trust domain, never outlives the signing
+//!   certificate, and can sign nothing.
+//! * No clock, no socket, no environment. Only the module `store` touches files.
+//!
+//! # Sources
+//!
+//! [X509-SVID](https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md), RFC 5280, RFC 2986; for the profile
+//! and the bounds Istio's `security/pkg/pki/util/generate_cert.go` and `security/pkg/pki/ca/ca.go`.
+#![cfg_attr(
+    all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")),
+    doc = "",
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::arithmetic_side_effects)]
 

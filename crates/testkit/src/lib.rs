@@ -1,11 +1,4 @@
-//! Test kit for users of meshtls: an in-memory CA, hostile certificates and clients, faulty streams, a hand-moved clock.
-//!
-//! ```
-//! let ca = meshtls_testkit::TestCa::new("prod.example").with_intermediate();
-//! let svid = ca.svid("spiffe://prod.example/ns/pay/sa/ledger");
-//! assert_eq!(svid.chain().len(), 2);
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![expect(clippy::expect_used, reason = "a test kit ends the test by a panic")]
 
