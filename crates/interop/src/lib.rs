@@ -4,14 +4,18 @@
 
 #![expect(clippy::panic, reason = "everything here fails the test that calls it")]
 
+mod httpbin;
+
 use std::{
     env,
-    io::Read,
+    io::{Read, Write},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
     time::Duration,
 };
+
+pub use httpbin::Httpbin;
 
 /// Where the program `name` is on `PATH`.
 ///
@@ -35,22 +39,44 @@ pub fn program(name: &str) -> PathBuf {
 /// what it printed until then. (Processes that it started itself are not killed.)
 #[must_use]
 pub fn run_bounded(mut command: Command, limit: Duration) -> Output {
+    command.stdin(Stdio::null());
+    finish(command, &[], limit)
+}
+
+/// As [`run_bounded`], with `input` on its standard input, which stays open until the program ends: a TLS client that sees
+/// the end of its input may hang up before the answer comes.
+///
+/// # Panics
+///
+/// As [`run_bounded`].
+#[must_use]
+pub fn run_bounded_with(mut command: Command, input: &[u8], limit: Duration) -> Output {
+    command.stdin(Stdio::piped());
+    finish(command, input, limit)
+}
+
+fn finish(mut command: Command, input: &[u8], limit: Duration) -> Output {
     let mut child = command
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
+    let mut stdin = child.stdin.take();
+    if let Some(stdin) = &mut stdin {
+        // A program that ended at once does not read it, and what it printed says why.
+        drop(stdin.write_all(input));
+    }
     let ended = ends_within(&mut child, limit);
+    drop(stdin);
     if !ended && let Err(error) = child.kill() {
         panic!("{command:?} cannot be killed: {error}");
     }
     let status = child
         .wait()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let output = Output { status, stdout: finish(stdout), stderr: finish(stderr) };
+    let output = Output { status, stdout: collected(stdout), stderr: collected(stderr) };
     assert!(ended, "{command:?} did not end within {limit:?}: {}", printed(&output));
     output
 }
@@ -90,7 +116,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     })
 }
 
-fn finish(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
+fn collected(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
     reader
         .join()
         .unwrap_or_else(|_| panic!("a program's output was not read"))

@@ -5,7 +5,7 @@
 
 use std::{panic::catch_unwind, process::Command, time::Duration};
 
-use interop::{program, run_bounded};
+use interop::{program, run_bounded, run_bounded_with};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -27,6 +27,16 @@ fn output_and_status_are_kept() {
     let output = run_bounded(shell("echo out; echo err >&2; cat; exit 3"), LIMIT);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!((&*output.stdout, &*output.stderr), (&b"out\n"[..], &b"err\n"[..]));
+}
+
+#[test]
+fn input_is_passed_and_stays_open() {
+    let output = run_bounded_with(shell("read line; echo \"$line\"; exit 4"), b"in\n", LIMIT);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(4), &b"in\n"[..]));
+    let message = failure(|| {
+        drop(run_bounded_with(shell("exec cat"), b"in\n", Duration::from_millis(300)));
+    });
+    assert!(message.contains("did not end within 300ms"), "{message}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ const TABLE: &[Row] = &[
     row("flags",             Shared, "meshtls", ""),
     row("bench-server",      Program, "meshtls tokio", ""),
     row("httpbin",           Program, "flags meshtls tokio", ""),
-    row("interop",           Program, "", "meshtls-acceptor meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
+    row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),
     row("migration",         Program, "", ""),
 ];
