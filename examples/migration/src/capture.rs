@@ -42,14 +42,22 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
     let mesh = area.client("test-istio-mtls");
 
     println!("\n  HEAD from a client in the mesh, captured:");
-    let status = mesh.request(Method::Head, "http://webserver.test-istio-mtls.svc.cluster.local/")?;
+    let status =
+        mesh.request(Method::Head, "http://webserver.test-istio-mtls.svc.cluster.local/")?;
     verdict.expect("S1: HEAD from the mesh", &status.outcome(), &"200".to_owned());
-    let status = mesh.request(Method::Head, &format!("http://webserver.test-istio-mtls.svc.cluster.local{SECOND_PATH}"))?;
+    let status = mesh.request(
+        Method::Head,
+        &format!("http://webserver.test-istio-mtls.svc.cluster.local{SECOND_PATH}"),
+    )?;
     verdict.expect("S1: second HEAD from the mesh", &status.outcome(), &"200".to_owned());
     let captured = wire.take();
     show(&captured);
     let record = captured.starts_with(&[0x16, 0x03]);
-    verdict.hold("S1: the capture from the mesh starts with a TLS record", record, first_bytes(&captured));
+    verdict.hold(
+        "S1: the capture from the mesh starts with a TLS record",
+        record,
+        first_bytes(&captured),
+    );
     for text in ["HTTP/", SECOND_PATH] {
         verdict.hold(
             &format!("S1: the capture from the mesh does not show {text}"),
@@ -62,7 +70,9 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
     let url = format!("http://{}", at(wire_host, PORT));
     let status = fleet.legacy().request(Method::Head, &format!("{url}/"))?;
     verdict.expect("S1: HEAD from outside", &status.outcome(), &"200".to_owned());
-    let status = fleet.legacy().request(Method::Head, &format!("{url}{SECOND_PATH}"))?;
+    let status = fleet
+        .legacy()
+        .request(Method::Head, &format!("{url}{SECOND_PATH}"))?;
     verdict.expect("S1: second HEAD from outside", &status.outcome(), &"200".to_owned());
     let captured = wire.take();
     show(&captured);
@@ -123,7 +133,9 @@ fn relay(client: TcpStream, server: SocketAddr, kept: &Arc<Mutex<Vec<u8>>>) -> i
         thread::spawn(move || copy(from, to, &kept))
     };
     copy(client, server, kept)?;
-    answers.join().map_err(|_panicked| io::Error::other("the relay's thread ended early"))?
+    answers
+        .join()
+        .map_err(|_panicked| io::Error::other("the relay's thread ended early"))?
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<u8>>) -> io::Result<()> {
@@ -132,15 +144,21 @@ fn copy(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<u8>>) -> io::Re
         let read = from.read(&mut buffer)?;
         let bytes = buffer.get(..read).unwrap_or_default();
         if bytes.is_empty() {
-            return to.shutdown(Shutdown::Write);
+            // The other end may be gone already, and then has nothing to be told.
+            to.shutdown(Shutdown::Write).ok();
+            return Ok(());
         }
-        kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        kept.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         to.write_all(bytes)?;
     }
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 fn first_bytes(bytes: &[u8]) -> String {
@@ -150,8 +168,18 @@ fn first_bytes(bytes: &[u8]) -> String {
 /// Prints the beginning as `tcpdump -X` would: offset, hexadecimal, text.
 fn show(bytes: &[u8]) {
     for (row, chunk) in bytes.chunks(16).take(8).enumerate() {
-        let hexadecimal: Vec<String> = chunk.chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-        let text: String = chunk.iter().map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect();
+        let hexadecimal: Vec<String> = chunk
+            .chunks(2)
+            .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect())
+            .collect();
+        let text: String = chunk
+            .iter()
+            .map(
+                |byte| {
+                    if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }
+                },
+            )
+            .collect();
         println!("    0x{:04x}:  {:<39}  {text}", row * 16, hexadecimal.join(" "));
     }
     println!("    ... {} bytes in all", bytes.len());

@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 pub(crate) struct Cell {
     /// The HTTP status, `000` when there was none.
     pub(crate) status: String,
+    /// What came before it: the body.
+    pub(crate) body: String,
     /// The exit code of the client's process.
     pub(crate) exit: i32,
     /// What the client wrote to standard error.
@@ -18,8 +20,11 @@ pub(crate) struct Cell {
 
 impl Cell {
     fn read(output: &Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
         Self {
-            status: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            status: status.to_owned(),
+            body: body.to_owned(),
             exit: output.status.code().unwrap_or(-1),
             complaint: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         }
@@ -63,7 +68,11 @@ pub(crate) enum Legacy {
 impl Legacy {
     /// Takes `curl` from the search path, or stands in for it.
     pub(crate) fn find() -> io::Result<Self> {
-        let curl = Command::new("curl").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let curl = Command::new("curl")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         match curl {
             Ok(status) if status.success() => Ok(Self::Curl(PathBuf::from("curl"))),
             _ => Ok(Self::BuiltIn(std::env::current_exe()?)),
@@ -83,7 +92,7 @@ impl Legacy {
         let mut command = match self {
             Self::Curl(path) => {
                 let mut curl = Command::new(path);
-                curl.args(["--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+                curl.args(["--silent", "--max-time", "5", "--write-out", STATUS]);
                 curl
             }
             Self::BuiltIn(path) => {
@@ -114,17 +123,27 @@ impl MeshClient {
     pub(crate) fn request(&self, method: Method, url: &str) -> io::Result<Cell> {
         let mut command = Command::new(&self.program);
         command
-            .args(["--namespace", self.namespace, "--service-account", "curl", "--trust-domain", self.trust_domain])
+            .args([
+                "--namespace",
+                self.namespace,
+                "--service-account",
+                "curl",
+                "--trust-domain",
+                self.trust_domain,
+            ])
             .arg("--ca-dir")
             .arg(&self.ca_dir)
             .arg("--policies")
             .arg(&self.policies)
             .arg("--services")
             .arg(&self.services)
-            .args(["--silent", "--show-error", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+            .args(["--silent", "--show-error", "--max-time", "5", "--write-out", STATUS]);
         if method == Method::Head {
             command.arg("--head");
         }
         Ok(Cell::read(&command.arg(url).output()?))
     }
 }
+
+/// The status on a line of its own, behind the body.
+const STATUS: &str = "\\n%{http_code}";

@@ -67,7 +67,7 @@ pub(crate) struct Area<'a> {
 impl Area<'_> {
     /// Puts `text` in place of all policies, in one rename.
     pub(crate) fn set_policies(&self, text: &str) -> Result<(), Box<dyn Error>> {
-        println!("\n  policies: {}", if text.is_empty() { "none" } else { "" });
+        println!("\n  policies:{}", if text.is_empty() { " none" } else { "" });
         for line in text.lines() {
             println!("    {line}");
         }
@@ -79,7 +79,10 @@ impl Area<'_> {
 
     /// Writes what clients know of the services.
     pub(crate) fn set_services(&self, services: &[Service<'_>]) -> Result<(), Box<dyn Error>> {
-        let documents: Vec<String> = services.iter().map(|service| service.document(self.fleet.sabotage)).collect();
+        let documents: Vec<String> = services
+            .iter()
+            .map(|service| service.document(self.fleet.sabotage))
+            .collect();
         fs::write(self.services(), documents.join("---\n"))?;
         Ok(())
     }
@@ -88,7 +91,10 @@ impl Area<'_> {
     pub(crate) fn client(&self, namespace: &'static str) -> MeshClient {
         let ca = if self.fleet.sabotage == Some(Sabotage::WrongCa) { "another-ca" } else { "ca" };
         MeshClient {
-            program: self.fleet.programs.join(format!("meshcurl{}", std::env::consts::EXE_SUFFIX)),
+            program: self
+                .fleet
+                .programs
+                .join(format!("meshcurl{}", std::env::consts::EXE_SUFFIX)),
             namespace,
             trust_domain: TRUST_DOMAIN,
             ca_dir: self.fleet.folder.join(ca),
@@ -99,8 +105,13 @@ impl Area<'_> {
 
     /// Starts an `httpbin` and waits until it listens. `ignores` is the server that `--break strict-ignored` keeps without policies.
     pub(crate) fn server(&self, who: &Workload<'_>) -> Result<Server, Box<dyn Error>> {
-        let deaf = who.ignores_under_sabotage && self.fleet.sabotage == Some(Sabotage::StrictIgnored);
-        let mut command = Command::new(self.fleet.programs.join(format!("httpbin{}", std::env::consts::EXE_SUFFIX)));
+        let deaf =
+            who.ignores_under_sabotage && self.fleet.sabotage == Some(Sabotage::StrictIgnored);
+        let mut command = Command::new(
+            self.fleet
+                .programs
+                .join(format!("httpbin{}", std::env::consts::EXE_SUFFIX)),
+        );
         command
             .args(["--namespace", who.namespace, "--service-account", who.service_account])
             .args(["--trust-domain", TRUST_DOMAIN, "--admin", &format!("{}:0", who.host)])
@@ -155,10 +166,20 @@ impl Service<'_> {
         let declared: String = self
             .ports
             .iter()
-            .map(|(service, _)| format!("  - {{ number: {service}, name: http-{service}, protocol: HTTP }}\n"))
+            .map(|(service, _)| {
+                format!("  - {{ number: {service}, name: http-{service}, protocol: HTTP }}\n")
+            })
             .collect();
-        let real: Vec<String> = self.ports.iter().map(|(service, real)| format!("http-{service}: {real}")).collect();
-        let labels: Vec<String> = self.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let real: Vec<String> = self
+            .ports
+            .iter()
+            .map(|(service, real)| format!("http-{service}: {real}"))
+            .collect();
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect();
         let account = match sabotage {
             Some(Sabotage::PlaintextFallback) => String::new(),
             _ => format!("    serviceAccount: {service_account}\n"),
@@ -190,8 +211,15 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(mut command: Command, listeners: usize) -> Result<Self, Box<dyn Error>> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let lines = child.stdout.take().map(lines_of).ok_or("the server has no standard output")?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = child
+            .stdout
+            .take()
+            .map(lines_of)
+            .ok_or("the server has no standard output")?;
         let mut server = Self { child, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let deadline = Instant::now() + READY;
         let (mut ready, mut admin) = (0, None);
@@ -229,10 +257,15 @@ impl Server {
     fn explain(&self, port: u16) -> Result<String, Box<dyn Error>> {
         let mut stream = TcpStream::connect_timeout(&self.admin, READY)?;
         stream.set_read_timeout(Some(READY))?;
-        write!(stream, "GET /explain?port={port} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET /explain?port={port} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
+        )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let (_, body) = answer.split_once("\r\n\r\n").ok_or("the admin page gave no body")?;
+        let (_, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or("the admin page gave no body")?;
         let explanation: serde_json::Value = serde_json::from_str(body)?;
         let mode = explanation.get("mode").and_then(serde_json::Value::as_str);
         Ok(mode.ok_or("the explanation names no mode")?.to_owned())
@@ -262,21 +295,32 @@ fn lines_of(output: ChildStdout) -> Receiver<String> {
 /// Builds `httpbin` and `meshcurl` beside this program and gives their folder.
 fn build_programs() -> Result<PathBuf, Box<dyn Error>> {
     let own = std::env::current_exe()?;
-    let folder = own.parent().ok_or("this program lies in no folder")?.to_owned();
+    let folder = own
+        .parent()
+        .ok_or("this program lies in no folder")?
+        .to_owned();
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--package", "httpbin", "--package", "meshcurl"]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
-        if !build.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success() {
+        if !build
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()?
+            .success()
+        {
             return Err("httpbin and meshcurl do not build".into());
         }
     }
     for program in ["httpbin", "meshcurl"] {
         let path = folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
         if !Path::new(&path).is_file() {
-            return Err(format!("{} is missing: run `cargo build -p httpbin -p meshcurl`", path.display()).into());
+            return Err(format!(
+                "{} is missing: run `cargo build -p httpbin -p meshcurl`",
+                path.display()
+            )
+            .into());
         }
     }
     Ok(folder)
@@ -284,10 +328,17 @@ fn build_programs() -> Result<PathBuf, Box<dyn Error>> {
 
 /// The first 127.0.N.0/24 in which every host of the story can listen.
 fn free_network() -> Result<[u8; 3], Box<dyn Error>> {
-    let hosts = || CAPTURE_HOSTS.into_iter().chain(MATRIX_HOSTS).chain(STRICT_HOSTS);
+    let hosts = || {
+        CAPTURE_HOSTS
+            .into_iter()
+            .chain(MATRIX_HOSTS)
+            .chain(STRICT_HOSTS)
+    };
     (1..=250)
         .map(|third| [127, 0, third])
-        .find(|[a, b, c]| hosts().all(|d| TcpListener::bind((Ipv4Addr::new(*a, *b, *c, d), PORT)).is_ok()))
+        .find(|[a, b, c]| {
+            hosts().all(|d| TcpListener::bind((Ipv4Addr::new(*a, *b, *c, d), PORT)).is_ok())
+        })
         .ok_or_else(|| format!("no loopback network has port {PORT} free").into())
 }
 

@@ -15,21 +15,26 @@ const RECEIVE: u8 = 56;
 pub(crate) fn run(url: &str, head: bool) -> ExitCode {
     match request(url, head) {
         Ok(status) => {
-            print!("{status}");
+            print!("\n{status}");
             ExitCode::SUCCESS
         }
         Err(code) => {
-            print!("000");
+            print!("\n000");
             ExitCode::from(code)
         }
     }
 }
 
 fn request(url: &str, head: bool) -> Result<String, u8> {
-    let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or(MALFORMED_URL)?;
+    let (authority, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .ok_or(MALFORMED_URL)?;
     let address: SocketAddr = authority.parse().map_err(|_not_an_address| MALFORMED_URL)?;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|_refused| CONNECT)?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(|_unset| RECEIVE)?;
+    stream
+        .set_read_timeout(Some(TIMEOUT))
+        .map_err(|_unset| RECEIVE)?;
     let method = if head { "HEAD" } else { "GET" };
     write!(stream, "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")
         .map_err(|_broken| RECEIVE)?;

@@ -9,7 +9,11 @@
 //! Servers are `httpbin` processes, mesh clients `meshcurl` processes, the legacy client is the real `curl` where it is installed.
 //! Each workload has a loopback address of its own. The last line says pass or fail.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that tells a story on the terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that tells a story on the terminal"
+)]
 #![expect(clippy::disallowed_methods, reason = "a program reads its environment and the clock")]
 
 mod capture;

@@ -11,7 +11,6 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
     println!("\n== S5: from PERMISSIVE to STRICT ==");
     let hosts = MATRIX_HOSTS.map(|host| fleet.host(host));
     let area = fleet.area("matrix")?;
-    area.set_policies("")?;
     let mut servers = Vec::new();
     for (namespace, host) in NAMESPACES.into_iter().zip(hosts) {
         servers.push(area.server(&Workload {
@@ -23,14 +22,17 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
             ignores_under_sabotage: namespace == "foo",
         })?);
     }
-    let services = NAMESPACES.into_iter().zip(hosts).map(|(namespace, endpoint)| Service {
-        name: "httpbin",
-        namespace,
-        service_account: "httpbin",
-        labels: &[("app", "httpbin")],
-        endpoint,
-        ports: &[(8000, PORT)],
-    });
+    let services = NAMESPACES
+        .into_iter()
+        .zip(hosts)
+        .map(|(namespace, endpoint)| Service {
+            name: "httpbin",
+            namespace,
+            service_account: "httpbin",
+            labels: &[("app", "httpbin")],
+            endpoint,
+            ports: &[(8000, PORT)],
+        });
     area.set_services(&services.collect::<Vec<_>>())?;
     let clients = NAMESPACES.map(|namespace| area.client(namespace));
 
@@ -45,20 +47,30 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
             for ((namespace, host), want) in NAMESPACES.into_iter().zip(hosts).zip(expected) {
                 let cell = match clients.get(row) {
                     Some(client) => mesh_request(client, namespace)?,
-                    None => fleet.legacy().request(Method::Get, &format!("http://{}/ip", at(host, PORT)))?,
+                    None => fleet
+                        .legacy()
+                        .request(Method::Get, &format!("http://{}/ip", at(host, PORT)))?,
                 };
                 let who = clients.get(row).map_or("legacy", |client| client.namespace);
                 let name = format!("curl.{who} to httpbin.{namespace}");
                 println!("{name}: {cell}");
-                verdict.expect(&format!("S5, {}: {name}", state.name), &cell.outcome(), &(*want).to_owned());
+                verdict.expect(
+                    &format!("S5, {}: {name}", state.name),
+                    &cell.outcome(),
+                    &(*want).to_owned(),
+                );
             }
         }
     }
     Ok(())
 }
 
-fn mesh_request(client: &MeshClient, namespace: &str) -> Result<crate::client::Cell, Box<dyn Error>> {
-    Ok(client.request(Method::Get, &format!("http://httpbin.{namespace}.svc.cluster.local:8000/ip"))?)
+fn mesh_request(
+    client: &MeshClient,
+    namespace: &str,
+) -> Result<crate::client::Cell, Box<dyn Error>> {
+    Ok(client
+        .request(Method::Get, &format!("http://httpbin.{namespace}.svc.cluster.local:8000/ip"))?)
 }
 
 const NAMESPACES: [&str; 2] = ["foo", "bar"];

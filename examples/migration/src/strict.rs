@@ -24,35 +24,63 @@ pub(crate) fn act(fleet: &Fleet, verdict: &mut Verdict) -> Result<(), Box<dyn Er
         })?);
     }
     let labels = SERVERS.map(|server| [("app", server.name)]);
-    let services = SERVERS.iter().zip(hosts).zip(&labels).map(|((server, endpoint), labels)| Service {
-        name: server.name,
-        namespace: server.namespace,
-        service_account: server.name,
-        labels,
-        endpoint,
-        ports: &[(PORT, PORT), (OPEN_PORT, OPEN_PORT)],
-    });
+    let services = SERVERS
+        .iter()
+        .zip(hosts)
+        .zip(&labels)
+        .map(|((server, endpoint), labels)| Service {
+            name: server.name,
+            namespace: server.namespace,
+            service_account: server.name,
+            labels,
+            endpoint,
+            ports: &[(PORT, PORT), (OPEN_PORT, OPEN_PORT)],
+        });
     area.set_services(&services.collect::<Vec<_>>())?;
     let mesh = area.client("web");
 
     println!();
     for cell in &CELLS {
-        let Some((server, host)) = SERVERS.iter().zip(hosts).find(|(server, _)| server.name == cell.server) else {
+        let Some((server, host)) = SERVERS
+            .iter()
+            .zip(hosts)
+            .find(|(server, _)| server.name == cell.server)
+        else {
             return Err(format!("no server is called {}", cell.server).into());
         };
         let seen = if cell.mesh {
-            let url = format!("http://{}.{}.svc.cluster.local:{}/ip", server.name, server.namespace, cell.port);
+            let url = format!(
+                "http://{}.{}.svc.cluster.local:{}/peer",
+                server.name, server.namespace, cell.port
+            );
             mesh.request(Method::Get, &url)?
         } else {
-            fleet.legacy().request(Method::Get, &format!("http://{}/ip", at(host, cell.port)))?
+            fleet
+                .legacy()
+                .request(Method::Get, &format!("http://{}/peer", at(host, cell.port)))?
         };
-        let name =
-            format!("curl.{} to {}.{}:{}", if cell.mesh { "web" } else { "legacy" }, server.name, server.namespace, cell.port);
+        let name = format!(
+            "curl.{} to {}.{}:{}",
+            if cell.mesh { "web" } else { "legacy" },
+            server.name,
+            server.namespace,
+            cell.port
+        );
         println!("{name}: {seen}    ({})", cell.why);
         verdict.expect(&format!("S3: {name}"), &seen.outcome(), &cell.want.to_owned());
-        for text in cell.complaint {
+        if let Some(kind) = cell.connection {
+            let kind = format!("\"connection\":\"{kind}\"");
+            verdict.hold(&format!("S3: {name}, {kind}"), seen.body.contains(&kind), &seen.body);
+        }
+        if !cell.complaint.is_empty() {
             println!("  {}", seen.complaint);
-            verdict.hold(&format!("S3: the refusal names {text}"), seen.complaint.contains(text), &seen.complaint);
+        }
+        for text in cell.complaint {
+            verdict.hold(
+                &format!("S3: the refusal names {text}"),
+                seen.complaint.contains(text),
+                &seen.complaint,
+            );
         }
     }
     Ok(())
@@ -102,6 +130,8 @@ struct Cell {
     port: u16,
     want: &'static str,
     why: &'static str,
+    /// What the server must say of the connection, where there is one.
+    connection: Option<&'static str>,
     /// What the client's complaint must name.
     complaint: &'static [&'static str],
 }
@@ -109,20 +139,88 @@ struct Cell {
 const RESET: &str = "000 exit 56";
 
 const CELLS: [Cell; 9] = [
-    Cell { mesh: false, server: "ledger", port: PORT, want: RESET, why: "the mesh is STRICT", complaint: &[] },
-    Cell { mesh: true, server: "ledger", port: PORT, want: "200", why: "mTLS", complaint: &[] },
-    Cell { mesh: false, server: "orders", port: PORT, want: "200", why: "its namespace is PERMISSIVE", complaint: &[] },
-    Cell { mesh: true, server: "orders", port: PORT, want: "200", why: "mTLS all the same", complaint: &[] },
-    Cell { mesh: false, server: "customers", port: PORT, want: RESET, why: "a selector makes it STRICT", complaint: &[] },
-    Cell { mesh: true, server: "customers", port: PORT, want: "200", why: "mTLS", complaint: &[] },
-    Cell { mesh: false, server: "customers", port: OPEN_PORT, want: "200", why: "that port is DISABLE", complaint: &[] },
-    Cell { mesh: true, server: "customers", port: OPEN_PORT, want: "200", why: "the client obeys DISABLE", complaint: &[] },
+    Cell {
+        mesh: false,
+        server: "ledger",
+        port: PORT,
+        want: RESET,
+        why: "the mesh is STRICT",
+        connection: None,
+        complaint: &[],
+    },
+    Cell {
+        mesh: true,
+        server: "ledger",
+        port: PORT,
+        want: "200",
+        why: "mTLS",
+        connection: Some("mesh"),
+        complaint: &[],
+    },
+    Cell {
+        mesh: false,
+        server: "orders",
+        port: PORT,
+        want: "200",
+        why: "its namespace is PERMISSIVE",
+        connection: Some("plaintext"),
+        complaint: &[],
+    },
+    Cell {
+        mesh: true,
+        server: "orders",
+        port: PORT,
+        want: "200",
+        why: "mTLS all the same",
+        connection: Some("mesh"),
+        complaint: &[],
+    },
+    Cell {
+        mesh: false,
+        server: "customers",
+        port: PORT,
+        want: RESET,
+        why: "a selector makes it STRICT",
+        connection: None,
+        complaint: &[],
+    },
+    Cell {
+        mesh: true,
+        server: "customers",
+        port: PORT,
+        want: "200",
+        why: "mTLS",
+        connection: Some("mesh"),
+        complaint: &[],
+    },
+    Cell {
+        mesh: false,
+        server: "customers",
+        port: OPEN_PORT,
+        want: "200",
+        why: "that port is DISABLE",
+        connection: Some("plaintext"),
+        complaint: &[],
+    },
+    Cell {
+        mesh: true,
+        server: "customers",
+        port: OPEN_PORT,
+        want: "200",
+        why: "the client obeys DISABLE",
+        connection: Some("plaintext"),
+        complaint: &[],
+    },
     Cell {
         mesh: true,
         server: "billing",
         port: PORT,
         want: "000 exit 60",
         why: "secure naming: it runs as another service account",
-        complaint: &["spiffe://cluster.local/ns/pay/sa/intruder", "spiffe://cluster.local/ns/pay/sa/billing"],
+        connection: None,
+        complaint: &[
+            "spiffe://cluster.local/ns/pay/sa/intruder",
+            "spiffe://cluster.local/ns/pay/sa/billing",
+        ],
     },
 ];

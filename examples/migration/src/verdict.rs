@@ -32,7 +32,12 @@ impl Verdict {
             println!("\nPASS: {} checks", self.passed);
             return ExitCode::SUCCESS;
         }
-        println!("\nFAIL: {} of {} checks: {}", self.failed.len(), self.passed + self.failed.len(), self.failed.join("; "));
+        println!(
+            "\nFAIL: {} of {} checks: {}",
+            self.failed.len(),
+            self.passed + self.failed.len(),
+            self.failed.join("; ")
+        );
         ExitCode::FAILURE
     }
 }

@@ -1,0 +1,64 @@
+//! Why a workload or a listener does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use meshtls_acceptor::BuildError;
+use meshtls_ca::store::StoreError;
+use meshtls_identity::SpiffeId;
+use meshtls_policy::ParseError;
+use meshtls_source::{IdentityError, PolicyError};
+
+/// Why a workload does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No crypto provider: neither the feature `ring` nor `aws-lc-rs` is on, and none was given with
+    /// [`WorkloadBuilder::tls`](crate::WorkloadBuilder::tls).
+    #[error(
+        "there is no crypto provider: turn on the feature `ring` or `aws-lc-rs`, or give one with `tls`"
+    )]
+    NoProvider,
+    /// Files are to be watched and identities renewed, but there is no tokio runtime to do it on.
+    #[error(
+        "there is no tokio runtime to keep identity and policies fresh on: call `start` inside of one"
+    )]
+    NoRuntime,
+    /// The CA directory cannot be used.
+    #[error("the CA directory cannot be used")]
+    CaDir(#[from] StoreError),
+    /// There is no usable identity.
+    #[error("there is no usable identity")]
+    Identity(#[from] IdentityError),
+    /// The certificate names somebody else than the workload.
+    #[error("the certificate is that of {presented}, but the workload is {expected}")]
+    OtherIdentity {
+        /// Whom the certificate names.
+        presented: SpiffeId,
+        /// Who the workload is.
+        expected: SpiffeId,
+    },
+    /// Policies or services cannot be loaded.
+    #[error("the policies cannot be loaded")]
+    Policies(#[from] PolicyError),
+    /// A text of policies or services is not right.
+    #[error("the policies are not right")]
+    Text(#[from] ParseError),
+}
+
+/// Why a listener does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address cannot be bound.
+    #[error("{address} cannot be bound")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The settings make no acceptor.
+    #[error("the listener's settings are not right")]
+    Setting(#[from] BuildError),
+}

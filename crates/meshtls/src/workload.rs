@@ -1,0 +1,348 @@
+//! The workload: one builder that composes identity, policies, acceptor and connector.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtls_acceptor::{Acceptor, AcceptorBuilder, Observer, Ready};
+use meshtls_ca::store::CaDir;
+use meshtls_ca::{AuthorityOptions, RandomSerials};
+use meshtls_connector::Connector;
+use meshtls_identity::{ServiceAccountId, TrustDomain};
+use meshtls_policy::{
+    Discovery, Explanation, Inventory, Labels, MeshSettings, PolicyHandle, PolicySet, Resources,
+    Workload as Subject,
+};
+use meshtls_rustls::TlsProfile;
+use meshtls_source::{
+    AuthorityIdentity, IdentityFiles, PolicyFiles, Reporter, Silent, UnixTime, Wanted, Watch,
+    load_resources,
+};
+use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
+
+use crate::listen::Listen;
+use crate::{IdentityFrom, PoliciesFrom, StartError};
+
+/// A running workload of the mesh. Dropping it stops the renewal of its identity and the watching of its files; what it has handed
+/// out goes on with what it has.
+pub struct Workload {
+    id: ServiceAccountId,
+    subject: Subject,
+    profile: TlsProfile,
+    svid: Arc<dyn SvidSource>,
+    policies: PolicyHandle,
+    discovery: Arc<dyn Discovery>,
+    observer: Option<Arc<dyn Observer>>,
+    _watches: Vec<Watch>,
+}
+
+impl Workload {
+    /// Begins a workload that is `id` and gets its identity from `identity`.
+    pub fn builder(id: ServiceAccountId, identity: IdentityFrom) -> WorkloadBuilder {
+        WorkloadBuilder {
+            settings: MeshSettings::new(id.trust_domain().clone()),
+            subject: Subject::new(id.namespace(), Labels::default()),
+            id,
+            identity,
+            profile: None,
+            policies: PoliciesFrom::default(),
+            services: Services::From(PoliciesFrom::default()),
+            observer: None,
+            reporter: Arc::new(Silent::default()),
+        }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn id(&self) -> &ServiceAccountId {
+        &self.id
+    }
+
+    /// The identity and the trust bundles in use.
+    ///
+    /// # Errors
+    ///
+    /// [`SvidUnavailable`] while there are none.
+    pub fn identity(&self) -> Result<Arc<SvidSnapshot>, SvidUnavailable> {
+        self.svid.snapshot()
+    }
+
+    /// The policies in force, which can also be replaced through it.
+    #[must_use]
+    pub fn policies(&self) -> &PolicyHandle {
+        &self.policies
+    }
+
+    /// Which mode `port` (a workload port) has, which policy decided, and why each other did not.
+    #[must_use]
+    pub fn explain(&self, port: u16) -> Explanation {
+        self.policies.load().explain(&self.subject, port)
+    }
+
+    /// Begins a listener on `address`; port 0 takes a free one.
+    pub fn listen(&self, address: SocketAddr) -> Listen<'_> {
+        Listen::new(self, address)
+    }
+
+    /// An acceptor for workload port `port`, for transports other than TCP.
+    pub fn acceptor(&self, port: u16) -> AcceptorBuilder<Ready> {
+        let acceptor = Acceptor::builder(self.profile.clone())
+            .svid(Arc::clone(&self.svid))
+            .policy(self.policies.clone(), self.subject.clone(), port);
+        match &self.observer {
+            Some(observer) => acceptor.observer(Arc::clone(observer)),
+            None => acceptor,
+        }
+    }
+
+    /// The connector to the services of the mesh.
+    #[must_use]
+    pub fn connector(&self) -> Connector {
+        Connector::builder(self.profile.clone())
+            .svid(Arc::clone(&self.svid))
+            .policy(self.policies.clone())
+            .discovery(Arc::clone(&self.discovery))
+            .client(self.subject.clone())
+            .build()
+    }
+}
+
+impl fmt::Debug for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workload")
+            .field("id", &self.id)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Workload`]; [`Workload::builder`] begins it.
+#[must_use]
+pub struct WorkloadBuilder {
+    id: ServiceAccountId,
+    identity: IdentityFrom,
+    subject: Subject,
+    settings: MeshSettings,
+    profile: Option<TlsProfile>,
+    policies: PoliciesFrom,
+    services: Services,
+    observer: Option<Arc<dyn Observer>>,
+    reporter: Arc<dyn Reporter>,
+}
+
+/// What the connector knows of other services.
+enum Services {
+    From(PoliciesFrom),
+    Discovery(Arc<dyn Discovery>),
+}
+
+impl WorkloadBuilder {
+    /// Adds a label, which selectors of policies match.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.subject.labels.insert(key, value);
+        self
+    }
+
+    /// Sets the namespace whose policies hold for the whole mesh. Default `istio-system`.
+    pub fn root_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.settings = self.settings.with_root_namespace(namespace);
+        self
+    }
+
+    /// Sets the aliases of the trust domain: other names under which members of the mesh are known. Default none.
+    pub fn trust_domain_aliases(mut self, aliases: impl IntoIterator<Item = TrustDomain>) -> Self {
+        self.settings = self.settings.with_trust_domain_aliases(aliases);
+        self
+    }
+
+    /// Sets where policies come from. Default nowhere: every port is PERMISSIVE.
+    pub fn policies(mut self, policies: impl Into<PoliciesFrom>) -> Self {
+        self.policies = policies.into();
+        self
+    }
+
+    /// Sets where the services come from that [`Workload::connector`] knows: `ServiceEntry` and `WorkloadEntry` documents, read once.
+    /// Default nowhere: every host is outside the mesh.
+    pub fn services(mut self, services: impl Into<PoliciesFrom>) -> Self {
+        self.services = Services::From(services.into());
+        self
+    }
+
+    /// Sets a discovery of your own in place of [`services`](Self::services).
+    pub fn discovery(mut self, discovery: Arc<dyn Discovery>) -> Self {
+        self.services = Services::Discovery(discovery);
+        self
+    }
+
+    /// Sets crypto provider, clock and minimum TLS version. Default: the feature's provider (`ring` before `aws-lc-rs`), the system's
+    /// clock, TLS 1.2.
+    pub fn tls(mut self, profile: TlsProfile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Sets who is told how each inbound connection ended up. Default nobody.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Sets who is told when an identity or policies were replaced, or kept because new ones were bad. Default nobody.
+    pub fn reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
+        self.reporter = reporter;
+        self
+    }
+
+    /// Loads everything, checks it, and starts to keep it fresh.
+    ///
+    /// It reads files and, for [`IdentityFrom::CaDir`], may generate keys: call it before traffic matters.
+    ///
+    /// # Errors
+    ///
+    /// * [`StartError::NoProvider`], [`StartError::NoRuntime`]: something is missing around it.
+    /// * [`StartError::CaDir`], [`StartError::Identity`], [`StartError::OtherIdentity`]: the identity.
+    /// * [`StartError::Policies`], [`StartError::Text`]: policies or services.
+    pub fn start(self) -> Result<Workload, StartError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(StartError::NoRuntime);
+        }
+        let profile = self
+            .profile
+            .clone()
+            .or_else(default_profile)
+            .ok_or(StartError::NoProvider)?;
+        let mut watches = Vec::new();
+        let svid = self.identity(&profile, &mut watches)?;
+        let policies = self.policy_handle(&mut watches)?;
+        let discovery = self.discovery_of_services()?;
+        Ok(Workload {
+            id: self.id,
+            subject: self.subject,
+            profile,
+            svid,
+            policies,
+            discovery,
+            observer: self.observer,
+            _watches: watches,
+        })
+    }
+
+    fn identity(
+        &self,
+        profile: &TlsProfile,
+        watches: &mut Vec<Watch>,
+    ) -> Result<Arc<dyn SvidSource>, StartError> {
+        let source: Arc<dyn SvidSource> = match &self.identity {
+            IdentityFrom::CaDir(directory) => {
+                let identity = self.authority_identity(directory, profile)?;
+                let handle = identity.handle();
+                watches.push(identity.watch());
+                handle
+            }
+            IdentityFrom::PemFiles(paths) => {
+                let identity =
+                    IdentityFiles::open(paths.clone(), self.settings.domains(), profile.clone())?
+                        .reporter(Arc::clone(&self.reporter));
+                let handle = identity.handle();
+                watches.push(identity.watch());
+                handle
+            }
+            IdentityFrom::Source(source) => Arc::clone(source),
+        };
+        // A source of the caller's that has nothing yet will be asked again at each handshake.
+        if let Ok(snapshot) = source.snapshot()
+            && snapshot.svid().id() != self.id.spiffe_id()
+        {
+            let presented = snapshot.svid().id().clone();
+            return Err(StartError::OtherIdentity {
+                presented,
+                expected: self.id.spiffe_id().clone(),
+            });
+        }
+        Ok(source)
+    }
+
+    fn authority_identity(
+        &self,
+        directory: &Path,
+        profile: &TlsProfile,
+    ) -> Result<AuthorityIdentity, StartError> {
+        // A broken clock reads as 1970, when no certificate is valid yet.
+        let now = profile
+            .time()
+            .current_time()
+            .unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO));
+        let authority = CaDir::open_or_create(
+            directory,
+            self.id.trust_domain(),
+            &AuthorityOptions::default(),
+            profile.provider().signature_verification_algorithms.all,
+            now,
+            &mut RandomSerials,
+        )?;
+        let wanted = Wanted::new(self.id.spiffe_id().clone());
+        let identity = AuthorityIdentity::issue(
+            Arc::new(authority),
+            Box::new(RandomSerials),
+            wanted,
+            self.settings.domains(),
+            profile.clone(),
+        )?;
+        Ok(identity.reporter(Arc::clone(&self.reporter)))
+    }
+
+    fn policy_handle(&self, watches: &mut Vec<Watch>) -> Result<PolicyHandle, StartError> {
+        if let PoliciesFrom::Path(path) = &self.policies {
+            let files = PolicyFiles::open(path, self.settings.clone())?
+                .reporter(Arc::clone(&self.reporter));
+            let handle = files.handle();
+            watches.push(files.watch());
+            return Ok(handle);
+        }
+        Ok(PolicyHandle::new(PolicySet::compile(
+            self.settings.clone(),
+            &resources(&self.policies)?,
+        )))
+    }
+
+    fn discovery_of_services(&self) -> Result<Arc<dyn Discovery>, StartError> {
+        match &self.services {
+            Services::Discovery(discovery) => Ok(Arc::clone(discovery)),
+            Services::From(from) => {
+                Ok(Arc::new(Inventory::from_resources(&self.settings, &resources(from)?)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for WorkloadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkloadBuilder")
+            .field("id", &self.id)
+            .field("identity", &self.identity)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads resources once.
+fn resources(from: &PoliciesFrom) -> Result<Resources, StartError> {
+    Ok(match from {
+        PoliciesFrom::Nowhere => Resources::default(),
+        PoliciesFrom::Text { name, text } => Resources::parse(name, text)?,
+        PoliciesFrom::Path(path) => load_resources(path)?,
+        PoliciesFrom::Value(resources) => resources.clone(),
+    })
+}
+
+/// The provider of the feature that is on: no feature changes what another one has chosen.
+fn default_profile() -> Option<TlsProfile> {
+    #[cfg(feature = "ring")]
+    return Some(TlsProfile::ring());
+    #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+    return Some(TlsProfile::aws_lc_rs());
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    None
+}

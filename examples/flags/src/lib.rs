@@ -1,0 +1,97 @@
+//! The flags that the example programs share: who the process is, and where its identity and policies come from.
+//!
+//! `httpbin` and `meshcurl` flatten [`WorkloadFlags`] into their own arguments.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+use meshtls::{
+    IdentityFrom, PoliciesFrom, ServiceAccountId, TrustDomain, Workload, WorkloadBuilder,
+};
+
+/// Who the process is in the mesh.
+#[derive(Args, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "flags of example programs, in no published crate")]
+pub struct WorkloadFlags {
+    /// The namespace of this workload.
+    #[arg(long, value_name = "NS", default_value = "default")]
+    pub namespace: String,
+    /// The service account of this workload.
+    #[arg(long, value_name = "SA", default_value = "default")]
+    pub service_account: String,
+    /// A label of this workload, which selectors of policies match. Repeatable.
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+    /// The trust domain of the mesh.
+    #[arg(long, value_name = "TD", default_value = "cluster.local")]
+    pub trust_domain: TrustDomain,
+    /// The namespace whose policies hold for the whole mesh.
+    #[arg(long, value_name = "NS", default_value = "istio-system")]
+    pub root_namespace: String,
+    /// A file or a directory of policies (YAML or JSON), read again when it changes.
+    #[arg(long, value_name = "PATH")]
+    pub policies: Option<PathBuf>,
+    /// Where the identity comes from.
+    #[command(flatten)]
+    pub identity: IdentityFlags,
+}
+
+/// A shared CA directory, or three PEM files.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+#[expect(clippy::exhaustive_structs, reason = "flags of example programs, in no published crate")]
+pub struct IdentityFlags {
+    /// A directory with an embedded certificate authority, made when it is missing, shared by the processes of one machine.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["cert", "key", "roots"])]
+    pub ca_dir: Option<PathBuf>,
+    /// The certificate chain of this workload, leaf first (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["key", "roots"])]
+    pub cert: Option<PathBuf>,
+    /// The private key of this workload (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "roots"])]
+    pub key: Option<PathBuf>,
+    /// The trust anchors of the mesh (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
+    pub roots: Option<PathBuf>,
+}
+
+impl WorkloadFlags {
+    /// The builder of the workload that the flags describe.
+    ///
+    /// # Errors
+    ///
+    /// The names do not make a SPIFFE ID, or the identity flags are incomplete.
+    pub fn builder(&self) -> Result<WorkloadBuilder, Box<dyn Error>> {
+        let id = ServiceAccountId::new(&self.trust_domain, &self.namespace, &self.service_account)?;
+        let mut builder =
+            Workload::builder(id, self.identity.source()?).root_namespace(&self.root_namespace);
+        for (key, value) in &self.labels {
+            builder = builder.label(key, value);
+        }
+        if let Some(path) = &self.policies {
+            builder = builder.policies(PoliciesFrom::path(path));
+        }
+        Ok(builder)
+    }
+}
+
+impl IdentityFlags {
+    fn source(&self) -> Result<IdentityFrom, Box<dyn Error>> {
+        match (&self.ca_dir, &self.cert, &self.key, &self.roots) {
+            (Some(directory), ..) => Ok(IdentityFrom::ca_dir(directory)),
+            (None, Some(cert), Some(key), Some(roots)) => {
+                Ok(IdentityFrom::pem_files(cert, key, roots))
+            }
+            _ => Err("an identity is needed: --ca-dir DIR, or --cert FILE --key FILE --roots FILE"
+                .into()),
+        }
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no label: write KEY=VALUE")),
+    }
+}
