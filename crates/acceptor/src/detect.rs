@@ -146,3 +146,62 @@ pub(crate) fn http_inside(prefix: &[u8]) -> Option<AppProtocol> {
 
 /// In bytes. A hello with a post-quantum key share takes 1.2 to 1.8 KiB.
 const FIRST_PIECE: usize = 2 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use meshtls_policy::MtlsMode::{Disable, Permissive, Strict};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a peer may begin with, then anything.
+    fn openings() -> impl Strategy<Value = Vec<u8>> {
+        let beginning = prop_oneof![
+            Just(vec![]),
+            Just(vec![0x16, 3, 1]),
+            Just(vec![0x16, 3, 1, 0, 40, 1, 0, 0, 36, 3, 3]),
+            Just(vec![0x17, 3]),
+            Just(vec![0x80, 0x20, 1]),
+            Just(b"GET / HTTP/1.1\r\n".to_vec()),
+            Just(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+        ];
+        (beginning, prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(beginning, rest)| [beginning, rest].concat())
+    }
+
+    proptest! {
+        /// A decision stays the same whatever follows, and nobody who is silent gets one.
+        #[test]
+        fn no_further_byte_changes_a_decision(
+            bytes in openings(),
+            mode in prop_oneof![Just(Disable), Just(Permissive), Just(Strict)],
+            protocol in prop_oneof![Just(PortProtocol::Http), Just(PortProtocol::Tcp), Just(PortProtocol::Auto)],
+        ) {
+            let port = Port { protocol, first_speaker: FirstSpeaker::Client };
+            prop_assert_eq!(port.look(mode, &[]), Look::NeedMore);
+            let mut decided = None;
+            for len in 1..=bytes.len() {
+                match (port.look(mode, &bytes[..len]), decided) {
+                    (Look::NeedMore, None) => {},
+                    (Look::NeedMore, Some(before)) => prop_assert!(false, "{before:?} was taken back at {len}"),
+                    (Look::Decided(now, _), None) => decided = Some(now),
+                    (Look::Decided(now, _), Some(before)) => prop_assert_eq!(now, before),
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn reading_on_keeps_what_was_read_and_grows_in_steps() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(MAX_CLIENT_HELLO).collect();
+        let mut io = &bytes[..];
+        let mut prefix = Vec::new();
+        let mut sizes = Vec::new();
+        while prefix.len() < bytes.len() {
+            assert!(read_more(&mut io, &mut prefix).await.unwrap() > 0);
+            sizes.push(prefix.capacity());
+        }
+        assert_eq!(prefix, bytes);
+        assert_eq!(sizes, [2048, 4096, 8192, MAX_CLIENT_HELLO]);
+    }
+}

@@ -95,7 +95,92 @@ const MAX_CHARS: usize = 256;
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fmt::Debug,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use meshtls_policy::{MtlsMode, Winner};
+    use tracing::{Metadata, field::Field, span, subscriber::with_default};
+
     use super::*;
+    use crate::{
+        decide::{AppProtocol, PlaintextReason},
+        opening::OpeningRefusal,
+        refusal::Refusal,
+    };
+
+    /// Writes down each event as its level and its fields.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl tracing::field::Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.0.push_str(&format!(" {field}={value:?}"));
+        }
+    }
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn one_line_for_each_connection() {
+        let log = Log::default();
+        with_default(log.clone(), || {
+            let refusal = Refusal::from(OpeningRefusal::HelloSsl3);
+            let event = |outcome| Event {
+                outcome,
+                peer_addr: Some(([127, 0, 0, 1], 5).into()),
+                port: 8080,
+                mode: MtlsMode::Permissive,
+                winner: &Winner::Default,
+                detection: Duration::from_millis(3),
+                handshake: None,
+                shadow: None,
+            };
+            let accepted = Accepted::Plaintext(PlaintextReason::Permissive, AppProtocol::Http1);
+            TracingObserver::new().connection(&event(Outcome::Accepted(accepted)));
+            TracingObserver::new().connection(&event(Outcome::Refused(&refusal)));
+            TracingObserver::new().accept_failed(&io::Error::other("no room"));
+        });
+        let rest = "peer_addr=127.0.0.1:5 port=8080 mode=\"PERMISSIVE\" winner=default, no policy sets a mode detection=3ms";
+        assert_eq!(
+            *log.0.lock().unwrap(),
+            [
+                format!(
+                    "DEBUG outcome=\"plaintext\" app_protocol=\"http1\" reason=\"permissive\" {rest}"
+                ),
+                format!(
+                    "INFO outcome=\"hello_ssl3\" error=\"the ClientHello asks for SSL 3.0\" {rest}"
+                ),
+                "WARN message=cannot accept connections error=no room".to_owned(),
+            ]
+        );
+    }
 
     #[test]
     fn text_is_escaped_and_cut() {

@@ -1,10 +1,6 @@
 //! All `inbound_dispatch` vectors through the decision function alone.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a vector that cannot be read ends the test"
-)]
+#![expect(clippy::panic, reason = "a vector that cannot be played ends the test")]
 
 mod vectors;
 

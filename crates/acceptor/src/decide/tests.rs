@@ -91,8 +91,9 @@ fn reasons() {
 
 #[test]
 fn the_client_order_of_mesh_names_counts() {
+    let nothing: &[&str] = &[];
     for (offer, want) in [
-        (&[] as &[&str], MeshOffer::None),
+        (nothing, MeshOffer::None),
         (&["h2", "http/1.1"], MeshOffer::None),
         (&["ISTIO", "istio ", "istio-http/2"], MeshOffer::None),
         (&["istio"], MeshOffer::Tcp),

@@ -1,6 +1,6 @@
 //! A TLS client that does what it is told, and tells what it saw.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use meshtls_rustls::{
     TlsProfile,
@@ -60,7 +60,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Client<IO> {
         let alpn: Vec<&[u8]> = hello.alpn.iter().map(|name| name.as_bytes()).collect();
         const TLS12_ONLY: &[&SupportedProtocolVersion] = &[&TLS12];
         const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&TLS13];
-        let raw = RawClient::new(profile.provider().clone())
+        let raw = RawClient::new(Arc::clone(profile.provider()))
             .with_alpn(&alpn)
             .with_versions(match hello.version {
                 Version::Tls12 => TLS12_ONLY,
@@ -84,6 +84,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Client<IO> {
             }
         }
         self.flush().await
+    }
+
+    /// Sends the `ClientHello` and no more.
+    pub(crate) async fn hello(&mut self) {
+        self.flush().await.unwrap();
     }
 
     pub(crate) async fn send(&mut self, text: &[u8]) -> Result<(), Saw> {

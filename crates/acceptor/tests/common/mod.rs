@@ -1,6 +1,12 @@
 //! What the tests share: a server's side with a recording observer, and a TLS client that does what it is told.
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of a test end it by a panic"
+)]
 
 pub(crate) mod client;
 
@@ -17,7 +23,7 @@ use meshtls_policy::{
     Workload,
 };
 use meshtls_rustls::TlsProfile;
-use meshtls_svid::{SvidHandle, TrustBundles};
+use meshtls_svid::{SvidHandle, SvidSource, TrustBundles};
 use meshtls_testkit::{ManualClock, TestCa, test_time};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -72,7 +78,6 @@ pub(crate) struct Server {
     pub(crate) acceptor: Acceptor,
     pub(crate) heard: Arc<Recorder>,
     pub(crate) policies: PolicyHandle,
-    pub(crate) identity: Arc<SvidHandle>,
 }
 
 impl Server {
@@ -81,9 +86,19 @@ impl Server {
         Self::with(&profile(), identity(ca, ca.bundles()), mode, protocol, |builder| builder)
     }
 
+    /// With the defaults.
+    pub(crate) fn new_with_trust(
+        ca: &TestCa,
+        trust: TrustBundles,
+        mode: MtlsMode,
+        protocol: PortProtocol,
+    ) -> Self {
+        Self::with(&profile(), identity(ca, trust), mode, protocol, |builder| builder)
+    }
+
     pub(crate) fn with(
         profile: &TlsProfile,
-        identity: Arc<SvidHandle>,
+        identity: Arc<dyn SvidSource>,
         mode: MtlsMode,
         protocol: PortProtocol,
         tune: impl FnOnce(AcceptorBuilder<Ready>) -> AcceptorBuilder<Ready>,
@@ -91,11 +106,11 @@ impl Server {
         let heard = Arc::new(Recorder::default());
         let policies = PolicyHandle::new(policy_set(mode));
         let builder = Acceptor::builder(profile.clone())
-            .svid(identity.clone())
+            .svid(identity)
             .policy(policies.clone(), workload(), PORT)
             .protocol(protocol)
-            .observer(heard.clone());
-        Self { acceptor: tune(builder).build().unwrap(), heard, policies, identity }
+            .observer(Arc::<Recorder>::clone(&heard));
+        Self { acceptor: tune(builder).build().unwrap(), heard, policies }
     }
 }
 

@@ -1,6 +1,12 @@
 //! The `inbound_dispatch` rows of the vector file.
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a vector that cannot be read ends the test"
+)]
 
 use meshtls_acceptor::{AppProtocol, PortProtocol};
 use meshtls_policy::MtlsMode;
@@ -145,10 +151,5 @@ fn text(value: &Value) -> String {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .map_or(&[] as &[Value], Vec::as_slice)
-        .iter()
-        .map(text)
-        .collect()
+    value.as_array().into_iter().flatten().map(text).collect()
 }
