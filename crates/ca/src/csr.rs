@@ -64,8 +64,8 @@ pub fn check(
     let spki = request_info.subject_pki.raw;
     let key = PublicKey::from_spki(spki).map_err(RejectCsr::Key)?;
 
-    let key_algorithm = first_inside(spki).ok_or(RejectCsr::Malformed)?;
-    let signature_algorithm = second_inside(der).ok_or(RejectCsr::Malformed)?;
+    let key_algorithm = key_algorithm(spki).ok_or(RejectCsr::Malformed)?;
+    let signature_algorithm = signature_algorithm(der).ok_or(RejectCsr::Malformed)?;
     let algorithm = algorithms
         .iter()
         .find(|algorithm| {
@@ -128,17 +128,28 @@ fn is(wanted: AlgorithmIdentifier, contents: &[u8]) -> bool {
     wanted.as_ref() == contents
 }
 
-/// The contents of the first element of a DER sequence.
-fn first_inside(sequence: &[u8]) -> Option<&[u8]> {
-    let (_, sequence) = Any::from_der(sequence).ok()?;
-    let (_, first) = Any::from_der(sequence.data).ok()?;
-    Some(first.data)
+/// The contents of the key's `AlgorithmIdentifier`, from a `SubjectPublicKeyInfo`.
+fn key_algorithm(spki: &[u8]) -> Option<&[u8]> {
+    let (spki, _) = element(SEQUENCE, spki)?;
+    Some(element(SEQUENCE, spki)?.0)
 }
 
-/// The contents of the second element of a DER sequence.
-fn second_inside(sequence: &[u8]) -> Option<&[u8]> {
-    let (_, sequence) = Any::from_der(sequence).ok()?;
-    let (rest, _) = Any::from_der(sequence.data).ok()?;
-    let (_, second) = Any::from_der(rest).ok()?;
-    Some(second.data)
+/// The contents of the signature's `AlgorithmIdentifier`, from a request that is three elements and no more.
+///
+/// x509-parser is lax about what no signature covers: the classes of these tags, and what follows inside.
+fn signature_algorithm(request: &[u8]) -> Option<&[u8]> {
+    let (request, _) = element(SEQUENCE, request)?;
+    let (_, after_info) = element(SEQUENCE, request)?;
+    let (algorithm, after_algorithm) = element(SEQUENCE, after_info)?;
+    let (_, end) = element(BIT_STRING, after_algorithm)?;
+    end.is_empty().then_some(algorithm)
 }
+
+/// The contents of the element that `der` begins with, and what follows it.
+fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (rest, element) = Any::from_der(der).ok()?;
+    (der.first() == Some(&tag)).then_some((element.data, rest))
+}
+
+const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;

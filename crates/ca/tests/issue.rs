@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_ca::{
-    Authority, AuthorityOptions, IssueError, IssueRequest, KeyPair, KeyType, PublicKey, Serial,
-    SerialError, SerialSource, SignError, Signer,
+    Authority, AuthorityOptions, IssueError, IssueRequest, KeyPair, KeyType, PublicKey,
+    RandomSerials, Serial, SerialError, SerialSource, SignError, Signer,
 };
 use meshtls_identity::{AcceptedDomains, SpiffeId, TrustDomain};
 use meshtls_svid::{TrustBundles, Usage, Validation, validate};
@@ -211,6 +211,16 @@ fn without_a_serial_nothing_is_issued() {
     assert!(matches!(error, IssueError::Serial(_)), "{error:?}");
     assert_eq!(error.reason(), "no_serial");
     assert_eq!(Serial::new([0; 16]), None, "zero is no serial");
+}
+
+#[test]
+fn random_serials_differ() {
+    let serials: Vec<_> = (0..100)
+        .map(|_| RandomSerials.next_serial().unwrap())
+        .collect();
+    let distinct: std::collections::BTreeSet<_> = serials.iter().collect();
+    assert_eq!(distinct.len(), 100);
+    assert_eq!(Serial::new([0xab; 16]).unwrap().to_string(), "ab".repeat(16));
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub enum Defect {
     NotYetValid,
     /// notAfter before notBefore, with the present between them.
     EndsBeforeItBegins,
+    /// Valid until the end of 9999, which RFC 5280 section 4.1.2.5 gives to what never expires.
+    NeverExpires,
     /// An intermediate that expired.
     ExpiredIntermediate,
     /// An intermediate whose time has not come.
@@ -155,7 +157,7 @@ impl Defect {
                 Rejected("signing_certificate")
             }
             Self::NoDigitalSignature => Rejected("key_usage"),
-            Self::NoKeyUsage | Self::NoExtendedKeyUsage => Accepted,
+            Self::NeverExpires | Self::NoKeyUsage | Self::NoExtendedKeyUsage => Accepted,
             Self::ServerOnly => match usage {
                 Usage::Client => Rejected("wrong_purpose"),
                 Usage::Server => Accepted,
@@ -199,6 +201,7 @@ impl Defect {
         Self::Expired,
         Self::NotYetValid,
         Self::EndsBeforeItBegins,
+        Self::NeverExpires,
         Self::ExpiredIntermediate,
         Self::NotYetValidIntermediate,
         Self::ExpiredRoot,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use meshtls_ca::{KeyPair, KeyType, Signer};
 use meshtls_svid::{TrustBundle, TrustBundles};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::defect::Defect;
 use crate::der::{TRUE, element, oid, sequence, small, tagged};
@@ -140,6 +140,9 @@ impl<'a> Forger<'a> {
                 self.leaf.not_before = after(now, DAY);
                 self.leaf.not_after = before(now, DAY);
             }
+            Defect::NeverExpires => {
+                self.leaf.not_after = UnixTime::since_unix_epoch(END_OF_9999);
+            }
             Defect::ExpiredIntermediate => {
                 self.intermediate(|draft| draft.not_after = before(now, SECOND));
             }
@@ -260,4 +263,5 @@ impl<'a> Forger<'a> {
     }
 }
 
+const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
 const SECOND: Duration = Duration::from_secs(1);
