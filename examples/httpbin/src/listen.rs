@@ -7,7 +7,7 @@ use meshtls::acceptor::PortProtocol;
 use meshtls::{ListenError, MeshListener, Workload};
 
 /// One listener as the command line describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listen {
     address: SocketAddr,
     port: Option<u16>,
@@ -91,10 +91,10 @@ mod tests {
             port: Some(9080),
             protocol: PortProtocol::Http,
             server_first: true,
-            ..plain.clone()
+            ..plain
         };
         for (text, want) in [
-            ("127.0.0.1:80", Ok(plain.clone())),
+            ("127.0.0.1:80", Ok(plain)),
             ("127.0.0.1:80,port=9080,protocol=http,server-first", Ok(full)),
             ("127.0.0.1:80,protocol=tcp", Ok(Listen { protocol: PortProtocol::Tcp, ..plain })),
             ("localhost:80", Err("`localhost:80` is no ADDRESS:PORT".to_owned())),

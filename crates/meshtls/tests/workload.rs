@@ -1,0 +1,197 @@
+//! A workload from its builder: over real sockets, and every way in which it does not start.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails must fail the test")]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meshtls::acceptor::{Inbound, PortProtocol};
+use meshtls::connector::Outbound;
+use meshtls::policy::{MtlsMode, PeerAuthentication, PolicySet, Resources};
+use meshtls::{IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload, WorkloadBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("meshtls-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn workload(&self, id: &str) -> WorkloadBuilder {
+        Workload::builder(account(id), IdentityFrom::ca_dir(self.0.join("ca")))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn account(id: &str) -> ServiceAccountId {
+    id.parse().unwrap()
+}
+
+fn loopback() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+const SERVER: &str = "cluster.local/ns/foo/sa/httpbin";
+const CLIENT: &str = "cluster.local/ns/bar/sa/curl";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What a client knows of the server.
+fn service(address: SocketAddr) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1\n\
+         kind: ServiceEntry\n\
+         metadata: {{ name: httpbin, namespace: foo }}\n\
+         spec:\n  \
+         hosts: [httpbin.foo.svc.cluster.local]\n  \
+         location: MESH_INTERNAL\n  \
+         resolution: STATIC\n  \
+         ports: [{{ number: 8000, name: tcp, protocol: TCP }}]\n  \
+         endpoints: [{{ address: {}, ports: {{ tcp: {} }}, serviceAccount: httpbin }}]\n",
+        address.ip(),
+        address.port()
+    )
+}
+
+const STRICT: &str = "apiVersion: security.istio.io/v1\n\
+                      kind: PeerAuthentication\n\
+                      metadata: { name: default, namespace: istio-system }\n\
+                      spec: { mtls: { mode: STRICT } }\n";
+
+#[tokio::test]
+async fn two_workloads_of_one_ca_directory_know_each_other() {
+    let folder = Folder::new("two-workloads");
+    let server = folder.workload(SERVER).policies(PoliciesFrom::text("strict", STRICT)).start().unwrap();
+    let mut listener = server.listen(loopback()).protocol(PortProtocol::Tcp).bind().await.unwrap();
+    let services = PoliciesFrom::text("services", service(listener.local_addr().unwrap()));
+    let client = folder.workload(CLIENT).services(services).start().unwrap();
+
+    let connector = client.connector();
+    let (outbound, inbound) = timeout(LIMIT, async {
+        tokio::join!(connector.connect("httpbin.foo.svc.cluster.local", 8000), listener.accept())
+    })
+    .await
+    .unwrap();
+    let (Ok(Outbound::Mesh(mut outbound)), Some(Inbound::Mesh(mut inbound))) = (outbound, inbound) else {
+        panic!("mTLS on both sides was due");
+    };
+    assert_eq!(outbound.peer.id(), server.id().spiffe_id());
+    assert_eq!(inbound.peer.id(), client.id().spiffe_id());
+    assert_eq!(inbound.connection.winner().to_string(), "mesh policy istio-system/default");
+
+    outbound.stream.write_all(b"ping").await.unwrap();
+    let mut read = [0; 4];
+    inbound.stream.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"ping");
+}
+
+#[tokio::test]
+async fn pem_files_are_an_identity_too_and_must_be_the_workloads_own() {
+    let folder = Folder::new("pem-files");
+    let issued = folder.workload(SERVER).start().unwrap().identity().unwrap();
+    let certificate = folder.file("cert.pem", &issued.svid().chain_pem());
+    let key = folder.file("key.pem", &issued.svid().key_pem());
+    let bundle = issued.bundles().bundles().next().unwrap().to_pem();
+    let roots = folder.file("roots.pem", &bundle);
+    let identity = IdentityFrom::pem_files(certificate, key, roots);
+
+    let workload = Workload::builder(account(SERVER), identity.clone()).start().unwrap();
+    assert_eq!(workload.identity().unwrap().svid().serial(), issued.svid().serial());
+
+    let other = Workload::builder(account(CLIENT), identity).start();
+    assert!(matches!(other, Err(StartError::OtherIdentity { .. })), "{other:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_is_replaced_counts_from_the_next_connection_on() {
+    let folder = Folder::new("replaced");
+    let server = folder.workload(SERVER).start().unwrap();
+    let mut listener = server.listen(loopback()).workload_port(8080).bind().await.unwrap();
+    let address = listener.local_addr().unwrap();
+    assert_eq!(server.explain(8080).mode, MtlsMode::Permissive);
+
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let inbound = timeout(LIMIT, listener.accept()).await.unwrap();
+    assert!(matches!(inbound, Some(Inbound::Plaintext(_))), "{inbound:?}");
+
+    let strict = PeerAuthentication::new("foo", "default").with_mode(MtlsMode::Strict);
+    let settings = server.policies().load().settings().clone();
+    server.policies().replace(PolicySet::compile(settings, &Resources::from_iter([strict])));
+    assert_eq!(server.explain(8080).mode, MtlsMode::Strict);
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let refused = timeout(LIMIT, client.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_shut_down_listener_ends() {
+    let folder = Folder::new("shutdown");
+    let server = folder.workload(SERVER).start().unwrap();
+    let mut listener = server.listen(loopback()).bind().await.unwrap();
+    listener.shutdown().begin(Duration::from_millis(10));
+    assert!(timeout(LIMIT, listener.accept()).await.unwrap().is_none());
+}
+
+#[test]
+fn without_a_runtime_nothing_starts() {
+    let folder = Folder::new("no-runtime");
+    let outcome = folder.workload(SERVER).start();
+    assert!(matches!(outcome, Err(StartError::NoRuntime)), "{outcome:?}");
+}
+
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+#[tokio::test]
+async fn without_a_provider_nothing_starts() {
+    let folder = Folder::new("no-provider");
+    let outcome = folder.workload(SERVER).start();
+    assert!(matches!(outcome, Err(StartError::NoProvider)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_is_bad_refuses_to_start() {
+    let folder = Folder::new("refuses");
+    let file = folder.file("not-a-directory", "");
+    let bad = folder.file("bad.yaml", "kind: PeerAuthentication\n");
+    let missing = folder.0.join("missing.pem");
+
+    let outcome = Workload::builder(account(SERVER), IdentityFrom::ca_dir(file)).start();
+    assert!(matches!(outcome, Err(StartError::CaDir(_))), "{outcome:?}");
+    let identity = IdentityFrom::pem_files(&missing, &missing, &missing);
+    let outcome = Workload::builder(account(SERVER), identity).start();
+    assert!(matches!(outcome, Err(StartError::Identity(_))), "{outcome:?}");
+    let outcome = folder.workload(SERVER).policies(PoliciesFrom::path(bad)).start();
+    assert!(matches!(outcome, Err(StartError::Policies(_))), "{outcome:?}");
+    let outcome = folder.workload(SERVER).services(PoliciesFrom::text("services", "kind: [")).start();
+    assert!(matches!(outcome, Err(StartError::Text(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_listener_that_cannot_open_says_why() {
+    let folder = Folder::new("listeners");
+    let server = folder.workload(SERVER).start().unwrap();
+    let taken = server.listen(loopback()).bind().await.unwrap();
+    let outcome = server.listen(taken.local_addr().unwrap()).bind().await;
+    assert!(matches!(outcome, Err(ListenError::Bind { .. })), "{outcome:?}");
+    let outcome = server.listen(loopback()).workload_port(0).bind().await;
+    assert!(matches!(outcome, Err(ListenError::Setting(_))), "{outcome:?}");
+}
