@@ -43,7 +43,7 @@ impl Alert {
         self.0
     }
 
-    /// Gives its name in RFC 8446 section 6, or `unknown`.
+    /// Gives its name in RFC 8446 section 6, or in a later or earlier document; else `unknown`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self.0 {
@@ -67,6 +67,7 @@ impl Alert {
             80 => "internal_error",
             86 => "inappropriate_fallback",
             90 => "user_canceled",
+            100 => "no_renegotiation",
             109 => "missing_extension",
             110 => "unsupported_extension",
             112 => "unrecognized_name",
@@ -74,6 +75,7 @@ impl Alert {
             115 => "unknown_psk_identity",
             116 => "certificate_required",
             120 => "no_application_protocol",
+            121 => "ech_required",
             _ => "unknown",
         }
     }
@@ -134,4 +136,50 @@ pub fn refusal_of(error: &io::Error) -> Option<&PeerRefusedUs> {
 
 pub(crate) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_have_numbers_and_names() {
+        for (alert, shown, about_certificate) in [
+            (AlertDescription::HandshakeFailure, "handshake_failure (40)", false),
+            (AlertDescription::CertificateExpired, "certificate_expired (45)", true),
+            (AlertDescription::CertificateUnknown, "certificate_unknown (46)", true),
+            (AlertDescription::UnknownCA, "unknown_ca (48)", true),
+            (AlertDescription::DecryptError, "decrypt_error (51)", false),
+            (AlertDescription::CertificateRequired, "certificate_required (116)", true),
+            (AlertDescription::Unknown(200), "unknown (200)", false),
+        ] {
+            let alert = Alert::from(alert);
+            assert_eq!(alert.to_string(), shown);
+            assert_eq!(alert.is_about_certificate(), about_certificate, "{shown}");
+        }
+    }
+
+    /// Every number that rustls names, we name.
+    #[test]
+    fn no_name_is_missing() {
+        // Not in RFC 8446: SSL 3.0, export ciphers, and what TLS 1.3 dropped.
+        let dropped = [21, 30, 41, 60, 111, 114];
+        for code in (0..=u8::MAX).filter(|code| !dropped.contains(code)) {
+            let known = !matches!(AlertDescription::from(code), AlertDescription::Unknown(_));
+            if known && Alert(code).name() == "unknown" {
+                panic!("{code}: {:?}", AlertDescription::from(code));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_received_alert_is_a_refusal() {
+        let io_error = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let refused = PeerRefusedUs::in_place_of(io_error(alert));
+        assert_eq!(refusal_of(&refused).map(|refused| refused.alert.code()), Some(48));
+        let other = PeerRefusedUs::in_place_of(io_error(rustls::Error::DecryptError));
+        assert_eq!((refusal_of(&other), other.kind()), (None, io::ErrorKind::InvalidData));
+        assert_eq!(refusal_of(&io::ErrorKind::ConnectionReset.into()), None);
+    }
 }

@@ -68,10 +68,11 @@ mod tests {
         use AlpnAnswer::{Http2, Http11, None};
         use HttpSpoken::{Both, Http1, Http2 as Only2, Neither};
 
+        let nothing: &[&str] = &[];
         let istio_http2: &[&str] = &["istio-h2", "istio", "h2"];
         let istio_http1: &[&str] = &["istio-http/1.1", "istio", "http/1.1"];
         for (name, offer, spoken, want) in [
-            ("nothing offered", &[] as &[&str], Both, None),
+            ("nothing offered", nothing, Both, None),
             ("Envoy's HTTP/2", istio_http2, Both, Http2),
             ("Envoy's HTTP/2 to an HTTP/1 server", istio_http2, Http1, None),
             ("Envoy's HTTP/1.1", istio_http1, Both, Http11),

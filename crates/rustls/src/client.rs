@@ -9,7 +9,7 @@ use meshtls_svid::{SvidSnapshot, Usage};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{ConfigError, HandshakeError};
@@ -123,9 +123,8 @@ where
             let peer = VerifiedPeer::of(connection, None, verdict)?;
             Ok((ClientStream::new(stream), peer))
         }
-        Err((error, mut io)) => {
-            // The alert is on its way; a transport that fails now has nothing to add to the first error.
-            io.shutdown().await.ok();
+        Err((error, io)) => {
+            io.end().await;
             Err(HandshakeError::new(error, verdict, accepted))
         }
     }

@@ -7,6 +7,7 @@
 //!   (RFC 8446 section 6.2). In TLS 1.2 it is handshake_failure (40; RFC 5246 section 7.4.6), and there it is a record
 //!   in the clear that can be nothing else: an encrypted alert is longer.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -43,7 +44,31 @@ impl<IO> HandshakeIo<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> HandshakeIo<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> HandshakeIo<IO> {
+    /// Delivers what is left after a failure, and shuts the transport down for writing.
+    ///
+    /// What still comes is read and thrown away meanwhile: a peer that cannot get rid of its own bytes may not
+    /// read ours. 64 KiB of it, then it is the peer's fault. A transport that fails now has nothing to add to
+    /// the handshake's own error.
+    pub(crate) async fn end(mut self) {
+        let mut to_read = 64 * 1024_usize;
+        poll_fn(|cx| {
+            while to_read > 0 {
+                let mut bytes = [0; 512];
+                let mut buf = ReadBuf::new(&mut bytes);
+                match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+                    Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                        to_read = to_read.saturating_sub(buf.filled().len());
+                    }
+                    Poll::Ready(Ok(()) | Err(_)) => to_read = 0,
+                    Poll::Pending => break,
+                }
+            }
+            Pin::new(&mut self).poll_shutdown(cx).map(drop)
+        })
+        .await;
+    }
+
     /// Takes all of `bytes`, and writes what the transport takes now.
     fn take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let record = corrected(bytes);
@@ -78,7 +103,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for HandshakeIo<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for HandshakeIo<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HandshakeIo<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -34,7 +34,7 @@ impl TlsProfile {
         Self::new(Arc::new(rustls::crypto::ring::default_provider()))
     }
 
-    /// Uses AWS-LC, which has post-quantum key exchange, with the defaults of [`new`](Self::new).
+    /// Uses AWS-LC, which also knows X25519MLKEM768 (in the last place), with the defaults of [`new`](Self::new).
     #[cfg(feature = "aws-lc-rs")]
     #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
     #[must_use]
@@ -102,3 +102,22 @@ pub enum TlsMinimum {
 
 const FROM_1_2: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 const FROM_1_3: &[&SupportedProtocolVersion] = &[&TLS13];
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "ring")]
+    #[test]
+    fn ring_speaks_from_1_2() {
+        let profile = super::TlsProfile::ring();
+        assert_eq!(profile.minimum_version(), super::TlsMinimum::Tls12);
+        assert_eq!(profile.versions().len(), 2);
+    }
+
+    #[cfg(feature = "aws-lc-rs")]
+    #[test]
+    fn aws_lc_rs_can_be_told_to_speak_1_3_only() {
+        let profile = super::TlsProfile::aws_lc_rs().with_minimum_version(super::TlsMinimum::Tls13);
+        assert_eq!(profile.minimum_version(), super::TlsMinimum::Tls13);
+        assert_eq!(profile.versions(), [&rustls::version::TLS13]);
+    }
+}

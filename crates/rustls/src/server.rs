@@ -8,7 +8,7 @@ use meshtls_svid::{SvidSnapshot, Usage};
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
 use crate::alpn::AlpnAnswer;
@@ -93,9 +93,9 @@ impl MeshServer {
     /// else the handshake fails with no_application_protocol. There is no deadline here: it is the
     /// caller's, as one over the whole future.
     ///
-    /// After a failure the alert is sent, the transport is flushed, shut down for writing, and dropped. On a
-    /// socket with unread bytes the kernel turns that drop into a reset, which may overtake the alert: who
-    /// wants the alert to arrive keeps the socket and reads it to its end.
+    /// After a failure the alert is sent, the transport is shut down for writing, and dropped. If the peer goes
+    /// on sending, the kernel may turn that drop into a reset: who wants an orderly end keeps the socket
+    /// and reads it to its end.
     ///
     /// # Errors
     ///
@@ -140,9 +140,8 @@ where
             let peer = VerifiedPeer::of(connection, connection.server_name(), verdict)?;
             Ok((ServerStream::new(stream), peer))
         }
-        Err((error, mut io)) => {
-            // The alert is on its way; a transport that fails now has nothing to add to the first error.
-            io.shutdown().await.ok();
+        Err((error, io)) => {
+            io.end().await;
             Err(HandshakeError::new(error, verdict, &IdMatcher::Any))
         }
     }

@@ -130,10 +130,7 @@ fn rejections_carry_names_and_numbers() {
         (Defect::NotYetValidIntermediate, early(issuer)),
         (Defect::NotYetValidRoot, early(anchor)),
         (Defect::UnknownIssuer, RejectSvid::UntrustedIssuer { presented: presented.clone() }),
-        (
-            Defect::ServerOnly,
-            RejectSvid::WrongPurpose { presented, usage: Usage::Client },
-        ),
+        (Defect::ServerOnly, RejectSvid::WrongPurpose { presented, usage: Usage::Client }),
         (Defect::TrailingBytes, RejectSvid::Malformed { part: leaf }),
         (Defect::NoCertificate, RejectSvid::NoCertificate),
     ] {

@@ -1,0 +1,11 @@
+//! Handshakes between two endpoints in memory, with each provider, by a clock moved by hand.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod alerts;
+mod configurations;
+mod failures;
+mod handshakes;
+mod kit;
+mod resumption;
+mod streams;
