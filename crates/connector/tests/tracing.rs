@@ -1,6 +1,5 @@
 //! The fields of the `tracing` events.
 
-#![cfg(feature = "tracing")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests end the test by a panic")]
 
 use std::fmt::{Debug, Write as _};

@@ -11,9 +11,9 @@ use meshtls_svid::{SvidHandle, TrustBundles, X509Svid};
 use rustls_pki_types::UnixTime;
 use tokio::time::Instant;
 
+use crate::backoff::{Backoff, FIRST_WAIT};
 use crate::check::Check;
-use crate::renewal::{Backoff, FIRST_WAIT, Random, SystemRandom, renew_after};
-use crate::{IdentityError, Report, Reporter, Silent, Watch};
+use crate::{IdentityError, Random, Report, Reporter, Silent, SystemRandom, Watch, renew_after};
 
 /// An identity that an [`Authority`] of this process issues, in use through a [`SvidHandle`].
 ///

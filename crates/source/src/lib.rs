@@ -30,6 +30,8 @@
 
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 mod authority_identity;
+#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
+mod backoff;
 mod check;
 mod identity_error;
 mod identity_files;

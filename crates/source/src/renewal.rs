@@ -1,4 +1,4 @@
-//! When to renew an X509-SVID, and how long to wait after a failure.
+//! When to renew an X509-SVID.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -52,40 +52,13 @@ pub fn renew_after(arrived: UnixTime, not_after: UnixTime, random: &mut dyn Rand
     life.mul_f64(1.0 - RATIO + spread(random, JITTER))
 }
 
-/// The waits after failures in a row: doubling from 500 ms to 150 s, each give or take a fifth (as ztunnel does), and
-/// never more than half of the life that is left, so that several tries fit in before expiry.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    /// The wait after one more failure, with `left` to live.
-    pub(crate) fn next(&mut self, left: Duration, random: &mut dyn Random) -> Duration {
-        let doubled = FIRST_WAIT
-            .checked_mul(2_u32.saturating_pow(self.failures))
-            .map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
-        self.failures = self.failures.saturating_add(1);
-        let wait = doubled.mul_f64(1.0 + spread(random, 0.2));
-        // One that has ended is not hurried: the issuer is asked at the longest wait, as all others ask it.
-        if left.is_zero() { wait } else { wait.min((left / 2).max(FIRST_WAIT)) }
-    }
-
-    /// Begins anew after a success.
-    pub(crate) fn reset(&mut self) {
-        self.failures = 0;
-    }
-}
-
 /// A number uniformly chosen from `-width` to `width`, whatever the randomness gives.
-fn spread(random: &mut dyn Random, width: f64) -> f64 {
+pub(crate) fn spread(random: &mut dyn Random, width: f64) -> f64 {
     (random.unit().clamp(0.0, 1.0) * 2.0 - 1.0) * width
 }
 
 const RATIO: f64 = 0.5;
 const JITTER: f64 = 0.01;
-pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(150);
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +66,7 @@ mod tests {
 
     use rustls_pki_types::UnixTime;
 
-    use super::{Backoff, Random, SystemRandom, renew_after};
+    use super::{Random, SystemRandom, renew_after};
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
@@ -115,29 +88,6 @@ mod tests {
             let wait = renew_after(at(arrived), at(not_after), &mut || random);
             assert!((wait.as_secs_f64() - want).abs() < 1e-6, "{name}: {wait:?}");
         }
-    }
-
-    #[test]
-    fn backoff_doubles_to_a_cap_and_leaves_tries_before_expiry() {
-        let long = Duration::from_secs(86_400);
-        let waits = |left| {
-            let mut backoff = Backoff::default();
-            (0..40)
-                .map(|_| backoff.next(left, &mut || 0.5).as_millis())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            waits(long)[..10],
-            [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 150_000]
-        );
-        assert_eq!(waits(long)[39], 150_000);
-        assert_eq!(waits(Duration::from_secs(4))[..4], [500, 1000, 2000, 2000]);
-        assert_eq!(waits(Duration::ZERO)[39], 150_000);
-
-        let mut backoff = Backoff::default();
-        assert_eq!(backoff.next(long, &mut || 0.0), Duration::from_millis(400));
-        backoff.reset();
-        assert_eq!(backoff.next(long, &mut || 1.0), Duration::from_millis(600));
     }
 
     #[test]

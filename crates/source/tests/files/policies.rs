@@ -1,0 +1,292 @@
+//! Policies from files and directories.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtls_policy::{Labels, MeshSettings, MtlsMode, PolicyHandle, Workload};
+use meshtls_source::{PolicyError, PolicyFiles, ReadError, Watch, load_resources};
+use tempfile::{TempDir, tempdir};
+
+use crate::reports::Reports;
+
+fn policy(namespace: &str, mode: &str) -> String {
+    format!(
+        "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
+         metadata: {{ name: default, namespace: {namespace} }}\nspec: {{ mtls: {{ mode: {mode} }} }}\n"
+    )
+}
+
+/// A watched file or directory.
+struct Watched {
+    handle: PolicyHandle,
+    reports: Arc<Reports>,
+    _watch: Watch,
+}
+
+impl Watched {
+    fn new(path: &Path) -> Self {
+        let reports = Reports::new();
+        let files = PolicyFiles::open(path, MeshSettings::default())
+            .unwrap()
+            .reporter(Arc::<Reports>::clone(&reports));
+        assert_eq!(files.path(), path);
+        Self { handle: files.handle(), reports, _watch: files.watch() }
+    }
+
+    fn mode(&self, namespace: &str) -> MtlsMode {
+        self.handle
+            .load()
+            .resolve(&Workload::new(namespace, Labels::default()), 80)
+            .mode()
+    }
+}
+
+/// A directory with a STRICT policy for `foo` in `foo.yaml`.
+fn strict_foo() -> TempDir {
+    let directory = tempdir().unwrap();
+    fs::write(directory.path().join("foo.yaml"), policy("foo", "STRICT")).unwrap();
+    directory
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_file_is_loaded_again() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    let watched = Watched::new(&file);
+    assert_eq!(watched.mode("foo"), MtlsMode::Strict);
+    assert_eq!(watched.reports.after_some_looks().await, "");
+
+    fs::write(&file, policy("foo", "DISABLE")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 2");
+    assert_eq!(watched.mode("foo"), MtlsMode::Disable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_touched_file_is_no_change() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    let watched = Watched::new(&file);
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, policy("foo", "STRICT")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "");
+    assert_eq!(watched.handle.version(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
+    type Spoil = fn(&Path);
+    let cases: &[(&str, &str, Spoil)] = &[
+        ("a misspelt field", "parse", |file| {
+            fs::write(file, policy("foo", "DISABLE").replace("mode", "moode")).unwrap()
+        }),
+        ("half written", "parse", |file| {
+            let text = policy("foo", "DISABLE");
+            fs::write(file, &text[..text.len() - 9]).unwrap();
+        }),
+        ("not UTF-8", "parse", |file| fs::write(file, b"\xff\xfe\x00k").unwrap()),
+        ("empty", "emptied", |file| fs::write(file, "").unwrap()),
+        ("white space", "emptied", |file| fs::write(file, " \n\t\r\n").unwrap()),
+        ("too large", "too_large", |file| {
+            fs::File::create(file)
+                .unwrap()
+                .set_len((1 << 20) + 1)
+                .unwrap()
+        }),
+        ("deleted", "unreadable", |file| fs::remove_file(file).unwrap()),
+        #[cfg(unix)]
+        ("a device", "not_a_file", |file| {
+            fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", file).unwrap();
+        }),
+        #[cfg(unix)]
+        ("a link to nowhere", "unreadable", |file| {
+            fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("nowhere", file).unwrap();
+        }),
+    ];
+    for (name, want, spoil) in cases {
+        let directory = strict_foo();
+        let file = directory.path().join("foo.yaml");
+        let watched = Watched::new(&file);
+        spoil(&file);
+        assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
+        assert_eq!(watched.mode("foo"), MtlsMode::Strict, "{name}");
+
+        fs::remove_file(&file).ok();
+        fs::write(&file, policy("foo", "STRICT")).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "recovered", "{name}");
+        spoil(&file);
+        assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
+
+        fs::remove_file(&file).ok();
+        fs::write(&file, policy("foo", "DISABLE")).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "version 2", "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_being_written_is_not_judged() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    let watched = Watched::new(&file);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    fs::write(&file, "spec: {").unwrap();
+    // It is looked at after 1000 ms, and would be judged after 1050.
+    tokio::time::sleep(Duration::from_millis(520)).await;
+    fs::write(&file, policy("foo", "DISABLE")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_are_given_up_by_a_comment() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    let watched = Watched::new(&file);
+    fs::write(&file, "# no policies any more\n").unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 2");
+    assert_eq!(watched.mode("foo"), MtlsMode::Permissive);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_is_one_set() {
+    let directory = strict_foo();
+    let at = |name| directory.path().join(name);
+    fs::write(at("bar.yml"), policy("bar", "STRICT")).unwrap();
+    fs::write(at("baz.json"), r#"{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"a","namespace":"baz"},"spec":{"mtls":{"mode":"STRICT"}}}"#).unwrap();
+    fs::write(at(".hidden.yaml"), policy("hidden", "STRICT")).unwrap();
+    fs::write(at("notes.txt"), "not a policy").unwrap();
+    fs::write(at("foo.yaml~"), "not a policy").unwrap();
+    fs::create_dir(at("more.yaml")).unwrap();
+    fs::write(at("more.yaml").join("deep.yaml"), policy("deep", "STRICT")).unwrap();
+
+    let watched = Watched::new(directory.path());
+    let strict = |watched: &Watched| {
+        let namespaces = ["foo", "bar", "baz", "hidden", "deep"];
+        let strict: Vec<_> = namespaces
+            .into_iter()
+            .filter(|name| watched.mode(name) == MtlsMode::Strict)
+            .collect();
+        strict.join(" ")
+    };
+    assert_eq!(strict(&watched), "foo bar baz");
+
+    fs::write(at("notes.txt"), "changed").unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "", "what is not read does not count");
+
+    fs::write(at("bar.yml"), "kind: [").unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "kept: parse");
+    assert_eq!(strict(&watched), "foo bar baz", "one bad file refuses the whole");
+
+    fs::write(at("bar.yml"), policy("foo", "DISABLE")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "kept: duplicate");
+
+    fs::remove_file(at("bar.yml")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 2");
+    assert_eq!(strict(&watched), "foo baz");
+
+    fs::write(at("bar.yaml"), policy("bar", "STRICT")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 3", "a new file");
+    assert_eq!(strict(&watched), "foo bar baz");
+
+    for name in ["foo.yaml", "bar.yaml", "baz.json"] {
+        fs::remove_file(at(name)).unwrap();
+    }
+    assert_eq!(watched.reports.after_some_looks().await, "kept: emptied", "no file is left");
+    assert_eq!(strict(&watched), "foo bar baz");
+    fs::remove_dir_all(directory.path()).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "kept: unreadable", "nor the directory");
+    assert_eq!(strict(&watched), "foo bar baz");
+}
+
+/// A Kubernetes volume: the files are links into `..data`, itself a link that is replaced whole.
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_swapped_link_is_a_change() {
+    use std::os::unix::fs::symlink;
+
+    let directory = tempdir().unwrap();
+    let at = |name| directory.path().join(name);
+    for (version, mode) in [("..1", "STRICT"), ("..2", "DISABLE")] {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("foo.yaml"), policy("foo", mode)).unwrap();
+    }
+    symlink("..1", at("..data")).unwrap();
+    symlink("..data/foo.yaml", at("foo.yaml")).unwrap();
+    let watched = Watched::new(directory.path());
+    assert_eq!(watched.mode("foo"), MtlsMode::Strict);
+
+    symlink("..2", at("..new")).unwrap();
+    fs::rename(at("..new"), at("..data")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 2");
+    assert_eq!(watched.mode("foo"), MtlsMode::Disable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_watch_stops_it() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    let Watched { handle, reports, _watch } = Watched::new(&file);
+    drop(_watch);
+    fs::write(&file, policy("foo", "DISABLE")).unwrap();
+    assert_eq!(reports.after_some_looks().await, "");
+    assert_eq!(handle.version(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_is_the_callers() {
+    let directory = strict_foo();
+    let reports = Reports::new();
+    let files = PolicyFiles::open(directory.path(), MeshSettings::default())
+        .unwrap()
+        .reporter(Arc::<Reports>::clone(&reports))
+        .poll_every(Duration::from_secs(60));
+    let _watch = files.watch();
+    fs::write(directory.path().join("foo.yaml"), policy("foo", "DISABLE")).unwrap();
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(reports.take(), "");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(reports.take(), "version 2");
+}
+
+#[test]
+fn a_bad_first_load_refuses_to_start() {
+    let directory = strict_foo();
+    let open = |path: &Path| {
+        PolicyFiles::open(path, MeshSettings::default())
+            .map(|_| ())
+            .unwrap_err()
+    };
+    let nowhere = directory.path().join("nowhere");
+    assert!(
+        matches!(open(&nowhere), PolicyError::Read(ReadError::Io { path, .. }) if path == nowhere)
+    );
+
+    let bad = directory.path().join("bad.yaml");
+    fs::write(&bad, policy("foo", "strict")).unwrap();
+    let PolicyError::Parse(error) = open(directory.path()) else {
+        panic!("a parse error was wanted")
+    };
+    assert!(error.to_string().contains("bad.yaml"), "{error}");
+
+    fs::write(&bad, policy("foo", "DISABLE")).unwrap();
+    let error = open(directory.path());
+    assert!(
+        matches!(&error, PolicyError::Duplicate { path, .. } if path.ends_with("foo.yaml")),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_empty_directory_and_an_empty_file_are_empty_sets_at_first() {
+    let directory = tempdir().unwrap();
+    assert!(
+        load_resources(directory.path())
+            .unwrap()
+            .peer_authentications()
+            .is_empty()
+    );
+    fs::write(directory.path().join("a.yaml"), "").unwrap();
+    assert!(PolicyFiles::open(directory.path(), MeshSettings::default()).is_ok());
+}

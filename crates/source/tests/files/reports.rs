@@ -1,0 +1,41 @@
+//! What was reported, and time that passes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meshtls_source::{Report, Reporter};
+
+/// Keeps a label for each report.
+#[derive(Default)]
+pub(crate) struct Reports(Mutex<Vec<String>>);
+
+impl Reporter for Reports {
+    fn report(&self, report: &Report<'_>) {
+        let label = match report {
+            Report::PoliciesReplaced { version } => format!("version {version}"),
+            Report::PoliciesKept(error) => format!("kept: {}", error.reason()),
+            Report::IdentityReplaced { generation } => format!("generation {generation}"),
+            Report::IdentityKept(error) => format!("kept: {}", error.reason()),
+            Report::Recovered => "recovered".to_owned(),
+            other => panic!("{other:?}"),
+        };
+        self.0.lock().unwrap().push(label);
+    }
+}
+
+impl Reports {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The reports since the last call, joined by commas.
+    pub(crate) fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap()).join(", ")
+    }
+
+    /// The reports after files were looked at several times more.
+    pub(crate) async fn after_some_looks(&self) -> String {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        self.take()
+    }
+}
