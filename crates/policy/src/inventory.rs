@@ -188,8 +188,8 @@ fn view(
     }
 }
 
-/// A workload as the endpoint of a port (SEMANTICS (c): the tlsMode label if present, else `istio` with a service account,
-/// else `disabled`).
+/// A workload as the endpoint of a port: in the mesh by its tlsMode label if it has one, else by having a service account
+/// (Istio: `pilot/pkg/serviceregistry/serviceentry/conversion.go`).
 fn endpoint(namespace: &str, workload: &WorkloadSpec, port: &ServicePort) -> Endpoint {
     let number = workload
         .ports

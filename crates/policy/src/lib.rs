@@ -30,6 +30,8 @@
 //!
 //! Istio's `PeerAuthentication` (`pilot/pkg/security/authn/policy_applier.go`), its validation
 //! (`pkg/config/validation/validation.go`) and its auto mTLS (`pilot/pkg/networking/core/cluster_tls.go`), at commit 86c9f01.
+//!
+//! Rules such as PA-7 and PAV-1 have their numbers from `docs/spec-coverage.md` in the repository.
 
 #![warn(clippy::arithmetic_side_effects)]
 

@@ -31,7 +31,7 @@ impl Metadata {
         self.created.unwrap_or(Timestamp::ZERO)
     }
 
-    /// Istio's order of precedence: creation time, then name, then namespace, in byte order (SEMANTICS (a) step 1).
+    /// Istio's order of precedence: creation time, then name, then namespace, in byte order (rule PA-1).
     pub fn precedence(&self, other: &Self) -> Ordering {
         self.age()
             .cmp(&other.age())

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What a workload accepts on a port.
 ///
 /// There is no value for `UNSET`: where a policy may leave the mode open, it is an `Option`, and `None` means "take it from
-/// the level above" (SEMANTICS (a) step 7).
+/// the level above" (rule PA-7).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(

@@ -8,7 +8,7 @@ use crate::discovery::{Endpoint, EndpointTls, Resolution, ServiceView};
 use crate::{AcceptedNames, Location, MtlsMode, PolicySet, Winner};
 
 impl PolicySet {
-    /// Which TLS a client uses for a connection to `endpoint` of `service` (SEMANTICS (c), table of modes).
+    /// Which TLS a client uses for a connection to `endpoint` of `service` (Istio: `pilot/pkg/networking/core/cluster_tls.go`).
     ///
     /// The answer holds for this endpoint only: another endpoint of the same service may need another.
     pub fn outbound(

@@ -17,7 +17,7 @@ impl PolicySet {
     /// Compiles the policies in `resources`.
     ///
     /// The objects are taken as they are, also those that [`Resources::parse`] would refuse: the answers are then what
-    /// Istio's control plane answers for them (SEMANTICS (a)).
+    /// Istio's control plane answers for them (rules PA-1 to PA-11).
     pub fn compile(settings: MeshSettings, resources: &Resources) -> Self {
         let mut sorted: Vec<&PeerAuthentication> =
             resources.peer_authentications().iter().collect();
@@ -51,7 +51,7 @@ impl PolicySet {
 
     /// What clients take for the mode of a whole namespace: its own policy, else the mesh's, else PERMISSIVE.
     ///
-    /// Policies with a selector and port entries are not in it (SEMANTICS (a), last part).
+    /// Policies with a selector and port entries are not in it (rule PA-11).
     pub fn namespace_mode(&self, namespace: &str) -> MtlsMode {
         let own = self
             .own_namespace(namespace)

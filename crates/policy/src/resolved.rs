@@ -26,7 +26,7 @@ enum Decider {
 }
 
 impl<'a> Resolved<'a> {
-    /// Steps 7 to 9 of SEMANTICS (a), from the policies chosen at each level.
+    /// Rules PA-7 to PA-9, from the policies chosen at each level.
     pub(crate) fn merge(
         mesh: Option<&'a PeerAuthentication>,
         namespace: Option<&'a PeerAuthentication>,

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ResourceName;
 use crate::parse_error::{Place, did_you_mean};
 
-/// A rule of Istio's validation that an object breaks (SEMANTICS (a), table of validation).
+/// A rule of Istio's validation that an object breaks (rules PAV-1 to PAV-7 for `PeerAuthentication`).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {

@@ -1,5 +1,5 @@
-//! The rules of `PeerAuthentication` stated a second time, one function per step of Istio's rule book, and held against
-//! the crate on random policies. Only the resource types are shared.
+//! The rules of `PeerAuthentication` stated a second time, one function for each of PA-1 to PA-9 in `docs/spec-coverage.md`, and
+//! held against the crate on random policies. Only the resource types are shared.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 const ROOT: &str = "root";
 
-/// Step 1: creation time, then name, then namespace, in byte order. An absent time is the oldest.
-fn step_1_order(policies: &[PeerAuthentication]) -> Vec<&PeerAuthentication> {
+/// PA-1: creation time, then name, then namespace, in byte order. An absent time is the oldest.
+fn pa_1_order(policies: &[PeerAuthentication]) -> Vec<&PeerAuthentication> {
     let mut ordered: Vec<&PeerAuthentication> = policies.iter().collect();
     ordered.sort_by_key(|policy| {
         let name = policy.name();
@@ -24,8 +24,8 @@ fn step_1_order(policies: &[PeerAuthentication]) -> Vec<&PeerAuthentication> {
     ordered
 }
 
-/// Step 2: only the workload's own namespace and the root namespace are looked at.
-fn step_2_two_namespaces<'a>(
+/// PA-2: only the workload's own namespace and the root namespace are looked at.
+fn pa_2_two_namespaces<'a>(
     ordered: &[&'a PeerAuthentication],
     workload: &Workload,
 ) -> Vec<&'a PeerAuthentication> {
@@ -39,9 +39,9 @@ fn step_2_two_namespaces<'a>(
         .collect()
 }
 
-/// Step 3: per namespace, the first policy without selector; in the root namespace it is the mesh's, elsewhere the
+/// PA-3: per namespace, the first policy without selector; in the root namespace it is the mesh's, elsewhere the
 /// namespace's.
-fn step_3_first_without_selector<'a>(
+fn pa_3_first_without_selector<'a>(
     seen: &[&'a PeerAuthentication],
     namespace: &str,
 ) -> Option<&'a PeerAuthentication> {
@@ -52,8 +52,8 @@ fn step_3_first_without_selector<'a>(
     here.find(|policy| policy.selector.is_empty())
 }
 
-/// Step 4: policies with labels count only outside the root namespace.
-fn step_4_with_labels<'a>(seen: &[&'a PeerAuthentication]) -> Vec<&'a PeerAuthentication> {
+/// PA-4: policies with labels count only outside the root namespace.
+fn pa_4_with_labels<'a>(seen: &[&'a PeerAuthentication]) -> Vec<&'a PeerAuthentication> {
     seen.iter()
         .copied()
         .filter(|policy| !policy.selector.is_empty())
@@ -61,26 +61,26 @@ fn step_4_with_labels<'a>(seen: &[&'a PeerAuthentication]) -> Vec<&'a PeerAuthen
         .collect()
 }
 
-/// Step 5: every key is there with exactly this value.
-fn step_5_matches(policy: &PeerAuthentication, workload: &Workload) -> bool {
+/// PA-5: every key is there with exactly this value.
+fn pa_5_matches(policy: &PeerAuthentication, workload: &Workload) -> bool {
     let have: BTreeMap<&str, &str> = workload.labels.iter().collect();
     let mut wanted = policy.selector.iter();
     wanted.all(|(key, value)| have.get(key) == Some(&value))
 }
 
-/// Step 6: the oldest that matches wins whole.
-fn step_6_oldest<'a>(
+/// PA-6: the oldest that matches wins whole.
+fn pa_6_oldest<'a>(
     candidates: &[&'a PeerAuthentication],
     workload: &Workload,
 ) -> Option<&'a PeerAuthentication> {
     candidates
         .iter()
         .copied()
-        .find(|policy| step_5_matches(policy, workload))
+        .find(|policy| pa_5_matches(policy, workload))
 }
 
-/// Step 7: PERMISSIVE, then mesh, namespace and workload, each if it sets a mode.
-fn step_7_merge(levels: [Option<&PeerAuthentication>; 3]) -> MtlsMode {
+/// PA-7: PERMISSIVE, then mesh, namespace and workload, each if it sets a mode.
+fn pa_7_merge(levels: [Option<&PeerAuthentication>; 3]) -> MtlsMode {
     let mut mode = MtlsMode::Permissive;
     for policy in levels.into_iter().flatten() {
         if let Some(set) = policy.mode {
@@ -90,8 +90,8 @@ fn step_7_merge(levels: [Option<&PeerAuthentication>; 3]) -> MtlsMode {
     mode
 }
 
-/// Step 8: port modes, of the winning workload policy only; UNSET is the merged mode.
-fn step_8_ports(
+/// PA-8: port modes, of the winning workload policy only; UNSET is the merged mode.
+fn pa_8_ports(
     workload_policy: Option<&PeerAuthentication>,
     merged: MtlsMode,
 ) -> BTreeMap<u16, MtlsMode> {
@@ -104,36 +104,36 @@ fn step_8_ports(
     ports
 }
 
-/// Step 9: the port's entry if there is one, else the merged mode.
-fn step_9_lookup(ports: &BTreeMap<u16, MtlsMode>, merged: MtlsMode, port: u16) -> MtlsMode {
+/// PA-9: the port's entry if there is one, else the merged mode.
+fn pa_9_lookup(ports: &BTreeMap<u16, MtlsMode>, merged: MtlsMode, port: u16) -> MtlsMode {
     if let Some(mode) = ports.get(&port) { *mode } else { merged }
 }
 
-/// All steps: the mode, and the policies chosen for mesh, namespace and workload.
+/// All rules: the mode, and the policies chosen for mesh, namespace and workload.
 fn answer<'a>(
     policies: &'a [PeerAuthentication],
     workload: &Workload,
     port: u16,
 ) -> (MtlsMode, [Option<&'a PeerAuthentication>; 3]) {
-    let ordered = step_1_order(policies);
-    let seen = step_2_two_namespaces(&ordered, workload);
-    let mesh = step_3_first_without_selector(&seen, ROOT);
+    let ordered = pa_1_order(policies);
+    let seen = pa_2_two_namespaces(&ordered, workload);
+    let mesh = pa_3_first_without_selector(&seen, ROOT);
     let namespace = if workload.namespace == ROOT {
         None
     } else {
-        step_3_first_without_selector(&seen, &workload.namespace)
+        pa_3_first_without_selector(&seen, &workload.namespace)
     };
-    let selected = step_6_oldest(&step_4_with_labels(&seen), workload);
+    let selected = pa_6_oldest(&pa_4_with_labels(&seen), workload);
     let levels = [mesh, namespace, selected];
-    let merged = step_7_merge(levels);
-    (step_9_lookup(&step_8_ports(selected, merged), merged, port), levels)
+    let merged = pa_7_merge(levels);
+    (pa_9_lookup(&pa_8_ports(selected, merged), merged, port), levels)
 }
 
-/// The mode of a whole namespace, as clients see it (last part of the rule).
+/// The mode of a whole namespace, as clients see it (PA-11).
 fn namespace_answer(policies: &[PeerAuthentication], namespace: &str) -> MtlsMode {
-    let ordered = step_1_order(policies);
-    let mesh = step_3_first_without_selector(&ordered, ROOT);
-    step_7_merge([mesh, step_3_first_without_selector(&ordered, namespace), None])
+    let ordered = pa_1_order(policies);
+    let mesh = pa_3_first_without_selector(&ordered, ROOT);
+    pa_7_merge([mesh, pa_3_first_without_selector(&ordered, namespace), None])
 }
 
 fn any_mode() -> impl Strategy<Value = Option<MtlsMode>> {

@@ -187,14 +187,14 @@ impl Loser {
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LossReason {
-    /// Another policy of the same level is older: it wins whole, nothing is merged (SEMANTICS (a) steps 3 and 6).
+    /// Another policy of the same level is older: it wins whole, nothing is merged (rules PA-3 and PA-6).
     OlderPolicyWon {
         /// The older policy.
         winner: ResourceName,
-        /// Both are of the same second, so that the name decided (step 1).
+        /// Both are of the same second, so that the name decided (rule PA-1).
         same_age: bool,
     },
-    /// The selector asks for a label that the workload does not have (step 5).
+    /// The selector asks for a label that the workload does not have (rule PA-5).
     SelectorMismatch {
         /// The label's key.
         key: String,
@@ -203,9 +203,9 @@ pub enum LossReason {
         /// The value of the workload.
         found: Option<String>,
     },
-    /// A selector in the root namespace has no effect for this kind, on any workload (step 4).
+    /// A selector in the root namespace has no effect for this kind, on any workload (rule PA-4).
     SelectorInRootNamespace,
-    /// The policy is of another namespace than the workload (step 2).
+    /// The policy is of another namespace than the workload (rule PA-2).
     OtherNamespace,
 }
 
