@@ -31,7 +31,7 @@ impl Servers {
         Self { profile, source, last: ArcSwapOption::const_empty(), building: Mutex::new(()) }
     }
 
-    /// The server for now. Takes no lock unless it has to be built.
+    /// The server for the identity in force. Takes no lock unless it has to be built.
     pub(crate) fn now(&self, accepted: &Arc<AcceptedDomains>) -> Result<Arc<Ready>, Refusal> {
         let snapshot = self.source.snapshot().map_err(Refusal::NoIdentity)?;
         if let Some(ready) = self.last_if(&snapshot, accepted) {

@@ -265,7 +265,7 @@ pub enum IssueError {
         /// The domain of this authority.
         own: TrustDomain,
     },
-    /// The ID names a trust domain, and no workload (X509-SVID section 5.2).
+    /// The ID names a trust domain, and no workload (X509-SVID section 3.1).
     #[error("an ID without a path names no workload")]
     NoPath,
     /// A longer life than [`Authority::MAX_TTL`]. It is not shortened, as in Istio.

@@ -99,7 +99,7 @@ pub(crate) fn x509_svid(
 }
 
 /// Makes a signing certificate: `cA`, keyCertSign and cRLSign, without path length; its URI SAN is the
-/// trust domain's own ID (X509-SVID sections 4.1 and 4.2).
+/// trust domain's own ID (X509-SVID sections 3.2, 4.1 and 4.3).
 pub(crate) fn authority(
     key: &PublicKey,
     name: &IssuerName,

@@ -132,7 +132,7 @@ struct SigningCertificate {
     key: PublicKey,
     name: IssuerName,
     validity: Validity,
-    /// Of its SPIFFE IDs (X509-SVID section 4.1: at most one, its own domain's).
+    /// Of its SPIFFE IDs (X509-SVID sections 2 and 3.2: at most one, its own domain's).
     domains: Vec<TrustDomain>,
 }
 

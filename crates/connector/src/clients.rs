@@ -20,7 +20,7 @@ impl Clients {
         Self { profile, source, last: Mutex::new(None) }
     }
 
-    /// The client for now.
+    /// The client for the identity in force.
     pub(crate) fn now(&self) -> Result<MeshClient, ConnectError> {
         let snapshot = self.source.snapshot()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -63,7 +63,7 @@ pub enum Defect {
     LeafMayCrlSign,
     /// Key usage without digitalSignature.
     NoDigitalSignature,
-    /// No key usage extension. RFC 5280 and X509-SVID admit it.
+    /// No key usage extension. RFC 5280 admits it; X509-SVID asks issuers for it, not validators.
     NoKeyUsage,
     /// No extended key usage extension. X509-SVID section 4.4 admits it.
     NoExtendedKeyUsage,

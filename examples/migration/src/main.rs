@@ -1,7 +1,7 @@
 //! The migration: a fleet moves from plaintext to STRICT mutual TLS, over real sockets and child processes.
 //!
 //! ```text
-//! cargo run -p migration                            # exits 0: every cell is as the scenarios say
+//! cargo run -p migration                            # exits 0: every cell is as it should be
 //! cargo run -p migration -- --break wrong-ca        # exits 1: a sabotaged fleet does not pass
 //! ```
 //!

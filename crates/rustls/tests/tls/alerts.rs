@@ -11,7 +11,7 @@ use crate::kit::{
     mesh_to_raw_client, raw_server_to_mesh, server, snapshot,
 };
 
-/// The alert that goes with each reason: SEMANTICS of Envoy where known.
+/// The alert that goes with each reason: Envoy's where known (rule IN-20).
 fn alert_for(reason: &str) -> u8 {
     match reason {
         "expired" | "issuer_expired" | "anchor_expired" => 45,
