@@ -1,5 +1,7 @@
 //! Why there is no new identity.
 
+use std::path::PathBuf;
+
 use meshtls_identity::SpiffeId;
 use meshtls_svid::RejectSvid;
 
@@ -15,6 +17,14 @@ pub enum IdentityError {
     /// The PEM text holds no X509-SVID or no trust bundle.
     #[error(transparent)]
     Load(#[from] meshtls_svid::LoadError),
+    /// Others than its owner may read the file of the private key, and that is to be refused.
+    #[error("others may read the private key {} (mode {mode:o})", path.display())]
+    ExposedKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits, such as `0o644`.
+        mode: u32,
+    },
     /// The private key cannot be used, or is not the one that the certificate names.
     #[error("the private key does not fit the certificate")]
     Key(#[source] meshtls_rustls::ConfigError),
@@ -42,6 +52,7 @@ impl IdentityError {
         match self {
             Self::Read(error) => error.reason(),
             Self::Load(_) => "load",
+            Self::ExposedKey { .. } => "exposed_key",
             Self::Key(_) => "key",
             Self::Rejected(reject) => reject.reason(),
             Self::OtherIdentity { .. } => "other_identity",

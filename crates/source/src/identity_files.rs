@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use meshtls_identity::{MeshDomains, SpiffeId};
 use meshtls_rustls::TlsProfile;
-use meshtls_svid::{LoadError, SvidError, SvidHandle, TrustBundle, TrustBundles, X509Svid};
+use meshtls_svid::{
+    KeyFileExposure, LoadError, SvidError, SvidHandle, TrustBundle, TrustBundles, X509Svid,
+    key_file_exposure,
+};
 
 use crate::check::Check;
 use crate::read::{Content, Fingerprint, Fingerprints, Looked, read_file};
@@ -36,6 +39,7 @@ pub struct IdentityFiles {
     paths: IdentityPaths,
     check: Check,
     change: IdentityChange,
+    exposed_key: ExposedKey,
     handle: Arc<SvidHandle>,
     current: SpiffeId,
     in_use: Fingerprint,
@@ -66,6 +70,7 @@ impl IdentityFiles {
             paths,
             check,
             change: IdentityChange::Refuse,
+            exposed_key: ExposedKey::Report,
             current: svid.id().clone(),
             handle: Arc::new(SvidHandle::new(svid, bundles)),
             in_use: looked.fingerprint,
@@ -80,6 +85,18 @@ impl IdentityFiles {
     #[must_use]
     pub fn identity_change(self, change: IdentityChange) -> Self {
         Self { change, ..self }
+    }
+
+    /// Refuses a key file that others than its owner may read (Unix file modes), now and at every change. Default: it is
+    /// used and reported.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::ExposedKey`] for the key loaded first.
+    pub fn refuse_exposed_key(self) -> Result<Self, IdentityError> {
+        let files = Self { exposed_key: ExposedKey::Refuse, ..self };
+        files.check_key_file()?;
+        Ok(files)
     }
 
     /// Tells `reporter` what happens while the files are watched. Default: nobody.
@@ -108,16 +125,44 @@ impl IdentityFiles {
     /// Outside of a tokio runtime with time enabled.
     pub fn watch(self) -> Watch {
         let every = self.every;
+        self.report_exposed_key();
         Watch::spawn(watch::poll(self, every))
+    }
+
+    fn check_key_file(&self) -> Result<(), IdentityError> {
+        match self.exposed_key {
+            ExposedKey::Report => Ok(()),
+            ExposedKey::Refuse => match key_file_exposure(&self.paths.key)? {
+                KeyFileExposure::Others { mode } => {
+                    Err(IdentityError::ExposedKey { path: self.paths.key.clone(), mode })
+                }
+                KeyFileExposure::OwnerOnly | KeyFileExposure::Unknown => Ok(()),
+            },
+        }
+    }
+
+    fn report_exposed_key(&self) {
+        if let Ok(KeyFileExposure::Others { mode }) = key_file_exposure(&self.paths.key) {
+            self.reporter
+                .report(&Report::KeyExposed { path: &self.paths.key, mode });
+        }
     }
 
     /// Puts `pem` into use, if it is good.
     fn replace(&mut self, pem: Result<Pem, ReadError>) -> Result<u64, IdentityError> {
         let (svid, bundles) = pem?.material(&self.paths, &self.check)?;
         self.change.check(&self.current, svid.id())?;
+        self.check_key_file()?;
         self.current = svid.id().clone();
         Ok(self.handle.replace(svid, bundles))
     }
+}
+
+/// What to do with a key file that others may read.
+#[derive(Clone, Copy, Debug)]
+enum ExposedKey {
+    Report,
+    Refuse,
 }
 
 impl Polled for IdentityFiles {
@@ -144,6 +189,7 @@ impl Polled for IdentityFiles {
                 self.refused = None;
                 self.reporter
                     .report(&Report::IdentityReplaced { generation });
+                self.report_exposed_key();
             }
             Err(error) => {
                 let refused = Some((looked.fingerprint, error.reason()));

@@ -1,6 +1,7 @@
 //! What a source tells its owner while it runs.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::{IdentityError, PolicyError};
 
@@ -30,6 +31,14 @@ pub enum Report<'a> {
     },
     /// New identity material was refused, or could not be had; the last good one stays in use.
     IdentityKept(&'a IdentityError),
+    /// Others than its owner may read the file of the private key in use. Kubernetes mounts keys like that unless told
+    /// otherwise; [`IdentityFiles::refuse_exposed_key`](crate::IdentityFiles::refuse_exposed_key) makes it an error.
+    KeyExposed {
+        /// The file.
+        path: &'a Path,
+        /// Its permission bits, such as `0o644`.
+        mode: u32,
+    },
     /// After a problem, the source reads again as what is in force.
     Recovered,
 }
@@ -47,6 +56,9 @@ impl fmt::Display for Report<'_> {
                 write!(f, "identity replaced (generation {generation})")
             }
             Self::IdentityKept(error) => write!(f, "identity kept, no new one: {}", chain(*error)),
+            Self::KeyExposed { path, mode } => {
+                write!(f, "others may read the private key {} (mode {mode:o})", path.display())
+            }
             Self::Recovered => f.write_str("the source is good again and unchanged"),
         }
     }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use meshtls_rustls::TlsProfile;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::world::{
-    AS_LEDGER, HOST, LEDGER, OTHER, PORT, RawServer, Says, closed_port, each_provider, failed,
-    read_all, service,
+    AS_LEDGER, HOST, LEDGER, OTHER, PORT, RawServer, Says, World, closed_port, each_provider,
+    failed, read_all, service,
 };
 
 const NOT_IN_MESH: &str = "labels: { app: ledger }";
@@ -167,4 +168,35 @@ async fn an_endpoint_that_does_not_answer_gets_its_share_of_the_time() {
         assert!(world.events.one().starts_with("mesh, attempts 2, handshake"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn names_of_endpoints_are_resolved() {
+    each_provider(async |world| {
+        let server = world.server(LEDGER).await;
+        // `localhost` may be ::1 first, where nobody listens.
+        let yaml = service(&[(server.address, AS_LEDGER)])
+            .replace("STATIC", "DNS")
+            .replace("address: 127.0.0.1", "address: localhost");
+        assert!(yaml.contains("localhost"), "{yaml}");
+        let outbound = world
+            .client(&yaml)
+            .build()
+            .connect(HOST, PORT)
+            .await
+            .unwrap();
+        assert_eq!(outbound.endpoint(), server.address);
+        assert_eq!(read_all(outbound).await, "hello");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connecting_may_move_between_threads() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    let world = World::new(TlsProfile::ring());
+    let client = world.client("").build();
+    failed(assert_send(client.connect("not a host", PORT)).await);
 }

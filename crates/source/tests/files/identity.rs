@@ -40,8 +40,22 @@ impl Files {
 
     fn write(&self, svid: &X509Svid) {
         fs::write(self.paths().certificate, svid.chain_pem()).unwrap();
-        fs::write(self.paths().key, svid.key_pem()).unwrap();
+        self.write_key(&svid.key_pem());
     }
+
+    fn write_key(&self, pem: &str) {
+        fs::write(self.paths().key, pem).unwrap();
+        self.set_key_mode(0o600);
+    }
+
+    #[cfg(unix)]
+    fn set_key_mode(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(self.paths().key, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_key_mode(&self, _: u32) {}
 
     fn profile(&self) -> TlsProfile {
         TlsProfile::ring().with_time(Arc::<ManualClock>::clone(&self.clock))
@@ -98,7 +112,7 @@ async fn key_and_certificate_may_come_one_after_the_other() {
             if certificate {
                 fs::write(files.paths().certificate, new.chain_pem()).unwrap();
             } else {
-                fs::write(files.paths().key, new.key_pem()).unwrap();
+                files.write_key(&new.key_pem());
             }
         };
         write(certificate_first);
@@ -184,6 +198,7 @@ async fn bad_material_keeps_the_good_one_and_is_reported_once() {
             fs::remove_dir(&path).ok();
             fs::write(&path, content).unwrap();
         }
+        files.set_key_mode(0o600);
         assert_eq!(watched.reports.after_some_looks().await, "recovered", "{name}");
         files.write(&files.ca.svid_with(
             ID,
@@ -244,6 +259,37 @@ async fn one_file_may_hold_certificate_and_key_in_the_dialect_of_windows() {
     let domains = MeshDomains::new(files.ca.trust_domain().clone(), []);
     let opened = IdentityFiles::open(paths, domains, files.profile()).unwrap();
     assert_eq!(opened.handle().load().svid().serial(), svid.serial());
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_key_that_others_may_read_is_reported_or_refused() {
+    let files = Files::new();
+    files.set_key_mode(0o644);
+    let watched = files.watched(IdentityChange::Refuse);
+    assert_eq!(watched.reports.take(), "exposed 644");
+    files.write(&files.ca.svid(ID));
+    files.set_key_mode(0o640);
+    assert_eq!(watched.reports.after_some_looks().await, "generation 1, exposed 640");
+
+    let error = files
+        .open()
+        .unwrap()
+        .refuse_exposed_key()
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(error.reason(), "exposed_key");
+    assert!(error.to_string().ends_with("tls.key (mode 640)"), "{error}");
+
+    files.set_key_mode(0o600);
+    let reports = Reports::new();
+    let strict = files.open().unwrap().refuse_exposed_key().unwrap();
+    let _watch = strict.reporter(Arc::<Reports>::clone(&reports)).watch();
+    files.write(&files.ca.svid(ID));
+    files.set_key_mode(0o644);
+    assert_eq!(reports.after_some_looks().await, "kept: exposed_key");
+    files.set_key_mode(0o600);
+    assert_eq!(reports.after_some_looks().await, "generation 1");
 }
 
 #[test]

@@ -16,6 +16,7 @@ impl Reporter for Reports {
             Report::PoliciesKept(error) => format!("kept: {}", error.reason()),
             Report::IdentityReplaced { generation } => format!("generation {generation}"),
             Report::IdentityKept(error) => format!("kept: {}", error.reason()),
+            Report::KeyExposed { mode, .. } => format!("exposed {mode:o}"),
             Report::Recovered => "recovered".to_owned(),
             other => panic!("{other:?}"),
         };
