@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use meshtls_acceptor::BuildError;
-use meshtls_ca::store::StoreError;
 use meshtls_identity::SpiffeId;
 use meshtls_policy::ParseError;
 use meshtls_source::{IdentityError, PolicyError};
@@ -25,8 +24,10 @@ pub enum StartError {
     )]
     NoRuntime,
     /// The CA directory cannot be used.
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "ring", feature = "aws-lc-rs"))))]
     #[error("the CA directory cannot be used")]
-    CaDir(#[from] StoreError),
+    CaDir(#[from] meshtls_ca::store::StoreError),
     /// There is no usable identity.
     #[error("there is no usable identity")]
     Identity(#[from] IdentityError),

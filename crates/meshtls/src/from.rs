@@ -13,6 +13,8 @@ use meshtls_svid::SvidSource;
 pub enum IdentityFrom {
     /// An embedded certificate authority in a directory, made where it is missing. Processes that name the same directory trust
     /// each other. Whoever can read it can issue any identity: it is for one machine and one owner.
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "ring", feature = "aws-lc-rs"))))]
     CaDir(PathBuf),
     /// PEM files, read again when they change.
     PemFiles(IdentityPaths),
@@ -22,6 +24,8 @@ pub enum IdentityFrom {
 
 impl IdentityFrom {
     /// [`IdentityFrom::CaDir`].
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "ring", feature = "aws-lc-rs"))))]
     pub fn ca_dir(directory: impl AsRef<Path>) -> Self {
         Self::CaDir(directory.as_ref().to_owned())
     }

@@ -11,6 +11,8 @@
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod ca_dir;
 mod error;
 mod from;
 mod listen;

@@ -2,24 +2,17 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use meshtls_acceptor::{Acceptor, AcceptorBuilder, Observer, Ready};
-use meshtls_ca::store::CaDir;
-use meshtls_ca::{AuthorityOptions, RandomSerials};
-use meshtls_connector::Connector;
+use meshtls_connector::{self as connector, Connector, ConnectorBuilder};
 use meshtls_identity::{ServiceAccountId, TrustDomain};
 use meshtls_policy::{
     Discovery, Explanation, Inventory, Labels, MeshSettings, PolicyHandle, PolicySet, Resources,
     Workload as Subject,
 };
 use meshtls_rustls::TlsProfile;
-use meshtls_source::{
-    AuthorityIdentity, IdentityFiles, PolicyFiles, Reporter, Silent, UnixTime, Wanted, Watch,
-    load_resources,
-};
+use meshtls_source::{IdentityFiles, PolicyFiles, Reporter, Silent, Watch, load_resources};
 use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
 
 use crate::listen::Listen;
@@ -100,12 +93,21 @@ impl Workload {
     /// The connector to the services of the mesh.
     #[must_use]
     pub fn connector(&self) -> Connector {
-        Connector::builder(self.profile.clone())
+        self.connector_with(|connector| connector)
+    }
+
+    /// The connector with further settings: timeouts, attempts, an observer.
+    #[must_use]
+    pub fn connector_with(
+        &self,
+        settings: impl FnOnce(ConnectorBuilder<connector::Ready>) -> ConnectorBuilder<connector::Ready>,
+    ) -> Connector {
+        let connector = Connector::builder(self.profile.clone())
             .svid(Arc::clone(&self.svid))
             .policy(self.policies.clone())
             .discovery(Arc::clone(&self.discovery))
-            .client(self.subject.clone())
-            .build()
+            .client(self.subject.clone());
+        settings(connector).build()
     }
 }
 
@@ -235,8 +237,11 @@ impl WorkloadBuilder {
         watches: &mut Vec<Watch>,
     ) -> Result<Arc<dyn SvidSource>, StartError> {
         let source: Arc<dyn SvidSource> = match &self.identity {
+            #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
             IdentityFrom::CaDir(directory) => {
-                let identity = self.authority_identity(directory, profile)?;
+                let identity =
+                    crate::ca_dir::issue(directory, &self.id, self.settings.domains(), profile)?
+                        .reporter(Arc::clone(&self.reporter));
                 let handle = identity.handle();
                 watches.push(identity.watch());
                 handle
@@ -262,35 +267,6 @@ impl WorkloadBuilder {
             });
         }
         Ok(source)
-    }
-
-    fn authority_identity(
-        &self,
-        directory: &Path,
-        profile: &TlsProfile,
-    ) -> Result<AuthorityIdentity, StartError> {
-        // A broken clock reads as 1970, when no certificate is valid yet.
-        let now = profile
-            .time()
-            .current_time()
-            .unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO));
-        let authority = CaDir::open_or_create(
-            directory,
-            self.id.trust_domain(),
-            &AuthorityOptions::default(),
-            profile.provider().signature_verification_algorithms.all,
-            now,
-            &mut RandomSerials,
-        )?;
-        let wanted = Wanted::new(self.id.spiffe_id().clone());
-        let identity = AuthorityIdentity::issue(
-            Arc::new(authority),
-            Box::new(RandomSerials),
-            wanted,
-            self.settings.domains(),
-            profile.clone(),
-        )?;
-        Ok(identity.reporter(Arc::clone(&self.reporter)))
     }
 
     fn policy_handle(&self, watches: &mut Vec<Watch>) -> Result<PolicyHandle, StartError> {

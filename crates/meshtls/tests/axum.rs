@@ -1,6 +1,6 @@
 //! The axum listener: what a handler learns of its caller, and from where.
 
-#![cfg(feature = "axum")]
+#![cfg(all(feature = "axum", any(feature = "ring", feature = "aws-lc-rs")))]
 #![expect(clippy::unwrap_used, reason = "a step that fails must fail the test")]
 
 use std::time::Duration;
@@ -11,8 +11,8 @@ use axum::routing::get;
 use meshtls::acceptor::PortProtocol;
 use meshtls::axum::{Caller, HttpListener, Peer};
 use meshtls::connector::{Destination, Protocol};
-use meshtls::policy::OutboundChoice;
 use meshtls::identity::IdMatcher;
+use meshtls::policy::OutboundChoice;
 use meshtls::{IdentityFrom, Workload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,7 +33,10 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
                    x-forwarded-client-cert: URI=spiffe://cluster.local/ns/root/sa/admin\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    timeout(Duration::from_secs(10), stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
 }
@@ -41,16 +44,26 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
 #[tokio::test]
 async fn a_handler_sees_who_proved_what_and_believes_no_header() {
     let folder = std::env::temp_dir().join(format!("meshtls-axum-{}", std::process::id()));
-    let workload = |id: &str| Workload::builder(id.parse().unwrap(), IdentityFrom::ca_dir(&folder)).start().unwrap();
+    let workload = |id: &str| {
+        Workload::builder(id.parse().unwrap(), IdentityFrom::ca_dir(&folder))
+            .start()
+            .unwrap()
+    };
     let server = workload("cluster.local/ns/foo/sa/httpbin");
     let client = workload("cluster.local/ns/bar/sa/curl");
 
     let address = ([127, 0, 0, 1], 0).into();
-    let listener = server.listen(address).protocol(PortProtocol::Http).bind().await.unwrap();
+    let listener = server
+        .listen(address)
+        .protocol(PortProtocol::Http)
+        .bind()
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/whoami", get(whoami));
     let service = router.into_make_service_with_connect_info::<Caller>();
-    let serving = tokio::spawn(async move { axum::serve(HttpListener::new(listener), service).await });
+    let serving =
+        tokio::spawn(async move { axum::serve(HttpListener::new(listener), service).await });
 
     let plaintext = ask(TcpStream::connect(address).await.unwrap()).await;
     assert_eq!(plaintext, "plaintext http1 default, no policy sets a mode");
@@ -60,7 +73,10 @@ async fn a_handler_sees_who_proved_what_and_believes_no_header() {
         .tls(OutboundChoice::IstioMutual)
         .accept(IdMatcher::Exact(server.id().clone().into()));
     let outbound = client.connector().connect_to(&destination).await.unwrap();
-    assert_eq!(ask(outbound.into_stream()).await, "mesh http1 spiffe://cluster.local/ns/bar/sa/curl");
+    assert_eq!(
+        ask(outbound.into_stream()).await,
+        "mesh http1 spiffe://cluster.local/ns/bar/sa/curl"
+    );
 
     serving.abort();
     std::fs::remove_dir_all(folder).unwrap();

@@ -1,5 +1,6 @@
 //! A workload from its builder: over real sockets, and every way in which it does not start.
 
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 #![expect(clippy::unwrap_used, reason = "a step that fails must fail the test")]
 
 use std::fs;
@@ -10,7 +11,10 @@ use std::time::Duration;
 use meshtls::acceptor::{Inbound, PortProtocol};
 use meshtls::connector::Outbound;
 use meshtls::policy::{MtlsMode, PeerAuthentication, PolicySet, Resources};
-use meshtls::{IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload, WorkloadBuilder};
+use meshtls::{
+    IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload,
+    WorkloadBuilder,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -79,8 +83,17 @@ const STRICT: &str = "apiVersion: security.istio.io/v1\n\
 #[tokio::test]
 async fn two_workloads_of_one_ca_directory_know_each_other() {
     let folder = Folder::new("two-workloads");
-    let server = folder.workload(SERVER).policies(PoliciesFrom::text("strict", STRICT)).start().unwrap();
-    let mut listener = server.listen(loopback()).protocol(PortProtocol::Tcp).bind().await.unwrap();
+    let server = folder
+        .workload(SERVER)
+        .policies(PoliciesFrom::text("strict", STRICT))
+        .start()
+        .unwrap();
+    let mut listener = server
+        .listen(loopback())
+        .protocol(PortProtocol::Tcp)
+        .bind()
+        .await
+        .unwrap();
     let services = PoliciesFrom::text("services", service(listener.local_addr().unwrap()));
     let client = folder.workload(CLIENT).services(services).start().unwrap();
 
@@ -90,7 +103,8 @@ async fn two_workloads_of_one_ca_directory_know_each_other() {
     })
     .await
     .unwrap();
-    let (Ok(Outbound::Mesh(mut outbound)), Some(Inbound::Mesh(mut inbound))) = (outbound, inbound) else {
+    let (Ok(Outbound::Mesh(mut outbound)), Some(Inbound::Mesh(mut inbound))) = (outbound, inbound)
+    else {
         panic!("mTLS on both sides was due");
     };
     assert_eq!(outbound.peer.id(), server.id().spiffe_id());
@@ -113,7 +127,9 @@ async fn pem_files_are_an_identity_too_and_must_be_the_workloads_own() {
     let roots = folder.file("roots.pem", &bundle);
     let identity = IdentityFrom::pem_files(certificate, key, roots);
 
-    let workload = Workload::builder(account(SERVER), identity.clone()).start().unwrap();
+    let workload = Workload::builder(account(SERVER), identity.clone())
+        .start()
+        .unwrap();
     assert_eq!(workload.identity().unwrap().svid().serial(), issued.svid().serial());
 
     let other = Workload::builder(account(CLIENT), identity).start();
@@ -124,7 +140,12 @@ async fn pem_files_are_an_identity_too_and_must_be_the_workloads_own() {
 async fn a_policy_that_is_replaced_counts_from_the_next_connection_on() {
     let folder = Folder::new("replaced");
     let server = folder.workload(SERVER).start().unwrap();
-    let mut listener = server.listen(loopback()).workload_port(8080).bind().await.unwrap();
+    let mut listener = server
+        .listen(loopback())
+        .workload_port(8080)
+        .bind()
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     assert_eq!(server.explain(8080).mode, MtlsMode::Permissive);
 
@@ -135,7 +156,9 @@ async fn a_policy_that_is_replaced_counts_from_the_next_connection_on() {
 
     let strict = PeerAuthentication::new("foo", "default").with_mode(MtlsMode::Strict);
     let settings = server.policies().load().settings().clone();
-    server.policies().replace(PolicySet::compile(settings, &Resources::from_iter([strict])));
+    server
+        .policies()
+        .replace(PolicySet::compile(settings, &Resources::from_iter([strict])));
     assert_eq!(server.explain(8080).mode, MtlsMode::Strict);
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
@@ -159,14 +182,6 @@ fn without_a_runtime_nothing_starts() {
     assert!(matches!(outcome, Err(StartError::NoRuntime)), "{outcome:?}");
 }
 
-#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-#[tokio::test]
-async fn without_a_provider_nothing_starts() {
-    let folder = Folder::new("no-provider");
-    let outcome = folder.workload(SERVER).start();
-    assert!(matches!(outcome, Err(StartError::NoProvider)), "{outcome:?}");
-}
-
 #[tokio::test]
 async fn what_is_bad_refuses_to_start() {
     let folder = Folder::new("refuses");
@@ -179,9 +194,15 @@ async fn what_is_bad_refuses_to_start() {
     let identity = IdentityFrom::pem_files(&missing, &missing, &missing);
     let outcome = Workload::builder(account(SERVER), identity).start();
     assert!(matches!(outcome, Err(StartError::Identity(_))), "{outcome:?}");
-    let outcome = folder.workload(SERVER).policies(PoliciesFrom::path(bad)).start();
+    let outcome = folder
+        .workload(SERVER)
+        .policies(PoliciesFrom::path(bad))
+        .start();
     assert!(matches!(outcome, Err(StartError::Policies(_))), "{outcome:?}");
-    let outcome = folder.workload(SERVER).services(PoliciesFrom::text("services", "kind: [")).start();
+    let outcome = folder
+        .workload(SERVER)
+        .services(PoliciesFrom::text("services", "kind: ["))
+        .start();
     assert!(matches!(outcome, Err(StartError::Text(_))), "{outcome:?}");
 }
 
