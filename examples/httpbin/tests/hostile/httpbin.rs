@@ -1,8 +1,9 @@
 //! The program under attack, and the honest clients that it must serve.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,7 @@ impl Httpbin {
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             path
         };
         let svid = ca.svid(SERVER);
@@ -60,7 +62,7 @@ impl Httpbin {
             None => Command::new(PROGRAM),
             Some(limit) => {
                 let mut command = Command::new("sh");
-                command.args(["-c", r#"ulimit -n "$0"; exec "$@""#, &limit.to_string(), PROGRAM]);
+                command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &limit.to_string(), PROGRAM]);
                 command
             }
         };
@@ -75,7 +77,11 @@ impl Httpbin {
             .arg(file("roots.pem", &ca.bundle().to_pem()));
         let client_svid = SvidHandle::new(ca.svid(CLIENT), ca.bundles());
         let mut httpbin = Self {
-            child: command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap(),
+            child: command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             client: MeshClient::new(&TlsProfile::ring(), &client_svid.load()).unwrap(),
             client_svid,
@@ -95,8 +101,14 @@ impl Httpbin {
             let mut line = String::new();
             output.read_line(&mut line).map(|_| line)
         });
-        let line = timeout(READY, reading).await.expect("httpbin to be ready").unwrap().unwrap();
-        let rest = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("httpbin said `{line}`"));
+        let line = timeout(READY, reading)
+            .await
+            .expect("httpbin to be ready")
+            .unwrap()
+            .unwrap();
+        let rest = line
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("httpbin said `{line}`"));
         rest.split(' ').next().unwrap().parse().unwrap()
     }
 
@@ -111,11 +123,21 @@ impl Httpbin {
     }
 
     /// One honest client that speaks plaintext, then one that is a member of the mesh, each to the end of its answer.
-    pub(crate) async fn serves_honest_clients(&mut self) {
-        assert_eq!(self.child.try_wait().unwrap(), None, "httpbin ended");
-        let answer = timeout(AT_ONCE, self.plaintext()).await.expect("plaintext is served at once").unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""spiffe_id":null"#), "{answer}");
-        let answer = timeout(AT_ONCE, self.mesh()).await.expect("mTLS is served at once");
+    pub(crate) async fn serves_honest_clients(&mut self, when: &str) {
+        assert_eq!(self.child.try_wait().unwrap(), None, "httpbin ended while {when}");
+        let late = |_| panic!("no answer within {AT_ONCE:?} while {when}");
+        let answer = timeout(AT_ONCE, self.plaintext())
+            .await
+            .unwrap_or_else(late)
+            .unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""spiffe_id":null"#),
+            "{answer}"
+        );
+        let answer = timeout(AT_ONCE, self.mesh())
+            .await
+            .unwrap_or_else(late)
+            .unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(CLIENT), "{answer}");
     }
 
@@ -123,26 +145,35 @@ impl Httpbin {
         peer(self.connect().await?).await
     }
 
-    async fn mesh(&self) -> String {
+    async fn mesh(&self) -> io::Result<String> {
         let server: SpiffeId = SERVER.parse().unwrap();
-        let connection = self.connect().await.unwrap();
-        let connecting = self.client.connect(connection, None, &IdMatcher::Exact(server), MESH_HTTP);
-        let (stream, _) = connecting.await.unwrap();
-        peer(stream).await.unwrap()
+        let connection = self.connect().await?;
+        let accepted = IdMatcher::Exact(server);
+        let (stream, _) = self
+            .client
+            .connect(connection, None, &accepted, MESH_HTTP)
+            .await
+            .unwrap();
+        peer(stream).await
     }
 
     /// Nothing is left of the connections that have ended.
     pub(crate) async fn gives_its_descriptors_back(&mut self) {
         let deadline = Instant::now() + CALM;
         while self.open_descriptors() > self.descriptors {
-            assert!(Instant::now() < deadline, "{:?} descriptors, then {:?}", self.descriptors, self.open_descriptors());
+            assert!(
+                Instant::now() < deadline,
+                "{:?} descriptors, then {:?}",
+                self.descriptors,
+                self.open_descriptors()
+            );
             sleep(Duration::from_millis(100)).await;
         }
         assert_eq!(self.child.try_wait().unwrap(), None, "httpbin ended");
     }
 
     /// How many descriptors it has open; `None` where the system does not show it.
-    fn open_descriptors(&self) -> Option<usize> {
+    pub(crate) fn open_descriptors(&self) -> Option<usize> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;
         Some(open.count())
     }
@@ -158,7 +189,9 @@ impl Drop for Httpbin {
 
 /// Asks who it is taken for, and reads to the end of the connection.
 async fn peer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
-    stream.write_all(b"GET /peer HTTP/1.1\r\nHost: httpbin\r\nConnection: close\r\n\r\n").await?;
+    stream
+        .write_all(b"GET /peer HTTP/1.1\r\nHost: httpbin\r\nConnection: close\r\n\r\n")
+        .await?;
     stream.flush().await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

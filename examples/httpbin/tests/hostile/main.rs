@@ -3,7 +3,13 @@
 //! The first test needs about 1,100 file descriptors: raise `ulimit -n` where it is lower.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
 
 mod httpbin;
 
@@ -18,11 +24,13 @@ use meshtls_testkit::RawClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{interval, timeout};
 
 use crate::httpbin::Httpbin;
 
 type Versions = &'static [&'static SupportedProtocolVersion];
+const TLS_1_3: Versions = &[&TLS13];
+const TLS_1_2: Versions = &[&TLS12];
 
 const SOCKETS: &str = "a socket: is `ulimit -n` too low?";
 
@@ -33,7 +41,7 @@ async fn a_thousand_connections_that_say_nothing() {
     for _ in 0..1_000 {
         silent.push(httpbin.connect().await.expect(SOCKETS));
     }
-    httpbin.serves_honest_clients().await;
+    httpbin.serves_honest_clients("1,000 say nothing").await;
     drop(silent);
     httpbin.gives_its_descriptors_back().await;
 }
@@ -41,7 +49,7 @@ async fn a_thousand_connections_that_say_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hellos_of_one_byte_per_second() {
     let mut httpbin = Httpbin::start(None).await;
-    let hello = first_flight(&client(&httpbin, &[&TLS13]));
+    let hello = first_flight(&client(&httpbin, TLS_1_3));
     let mut slow = JoinSet::new();
     for _ in 0..32 {
         let (mut stream, hello) = (httpbin.connect().await.unwrap(), hello.clone());
@@ -55,9 +63,10 @@ async fn hellos_of_one_byte_per_second() {
             }
         });
     }
-    let end = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < end {
-        httpbin.serves_honest_clients().await;
+    let mut honest = interval(Duration::from_millis(250));
+    for _ in 0..20 {
+        honest.tick().await;
+        httpbin.serves_honest_clients("hellos trickle in").await;
     }
     assert_eq!(slow.len(), 32);
     assert!(slow.try_join_next().is_none(), "a slow client was given up before its deadline");
@@ -67,20 +76,24 @@ async fn hellos_of_one_byte_per_second() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_at_every_byte_of_a_handshake_of_tls_1_3() {
-    reset_at_every_byte(&[&TLS13]).await;
+    reset_at_every_byte(TLS_1_3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_at_every_byte_of_a_handshake_of_tls_1_2() {
-    reset_at_every_byte(&[&TLS12]).await;
+    reset_at_every_byte(TLS_1_2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_sockets_for_sixty_four_descriptors() {
     let mut httpbin = Httpbin::start(Some(64)).await;
-    let hello = first_flight(&client(&httpbin, &[&TLS13]));
+    let hello = first_flight(&client(&httpbin, TLS_1_3));
     let half = hello.len() / 2;
-    for (name, says) in [("nothing", &b""[..]), ("half a hello", &hello[..half]), ("half a request", b"GET /ip HTT")] {
+    for (when, says) in [
+        ("200 sockets say nothing", &b""[..]),
+        ("200 sockets say half a hello", &hello[..half]),
+        ("200 sockets say half a request", b"GET /ip HTT"),
+    ] {
         let mut connecting = JoinSet::new();
         for _ in 0..200 {
             connecting.spawn(httpbin.connect());
@@ -90,13 +103,15 @@ async fn two_hundred_sockets_for_sixty_four_descriptors() {
             sockets.push(socket.unwrap().expect(SOCKETS));
         }
         for socket in &mut sockets {
-            // To some of them the service has hung up already.
+            // On some of them the service has hung up already.
             socket.write_all(says).await.ok();
         }
-        httpbin.serves_honest_clients().await;
+        httpbin.serves_honest_clients(when).await;
+        assert!(httpbin.open_descriptors() <= Some(64), "the limit is another one");
         drop(sockets);
-        httpbin.serves_honest_clients().await;
-        eprintln!("survived 200 sockets that say {name}");
+        httpbin
+            .serves_honest_clients("the 200 sockets are closed")
+            .await;
     }
     httpbin.gives_its_descriptors_back().await;
 }
@@ -110,7 +125,9 @@ async fn reset_at_every_byte(versions: Versions) {
     while whole.is_none() || !cutting.is_empty() {
         while whole.is_none() && cutting.len() < IN_PARALLEL {
             let (connecting, config) = (httpbin.connect(), Arc::clone(&config));
-            cutting.spawn(async move { (next, reset_after(next, connecting.await.unwrap(), config).await) });
+            cutting.spawn(async move {
+                (next, reset_after(next, connecting.await.unwrap(), config).await)
+            });
             next += 1;
         }
         if let Some(cut) = cutting.join_next().await {
@@ -120,13 +137,15 @@ async fn reset_at_every_byte(versions: Versions) {
                 Cut::HandshakeDone => whole = Some(whole.unwrap_or(at).min(at)),
             }
             if at % 256 == 255 {
-                httpbin.serves_honest_clients().await;
+                httpbin.serves_honest_clients("handshakes are reset").await;
             }
         }
     }
     // The client's hello, certificate and proof.
     assert!(whole > Some(800), "{whole:?} bytes are no whole handshake");
-    httpbin.serves_honest_clients().await;
+    httpbin
+        .serves_honest_clients("all handshakes were reset")
+        .await;
     httpbin.gives_its_descriptors_back().await;
 }
 
@@ -185,6 +204,8 @@ fn connection(config: Arc<ClientConfig>) -> ClientConnection {
 
 fn first_flight(config: &Arc<ClientConfig>) -> Vec<u8> {
     let mut hello = Vec::new();
-    connection(Arc::clone(config)).write_tls(&mut hello).unwrap();
+    connection(Arc::clone(config))
+        .write_tls(&mut hello)
+        .unwrap();
     hello
 }
