@@ -26,34 +26,44 @@ pub(crate) fn check(bytes: &[u8]) {
         .build()
         .expect("a runtime can be made");
     runtime.block_on(async {
-        for mode in MtlsMode::ALL {
-            for protocol in [PortProtocol::Http, PortProtocol::Tcp, PortProtocol::Auto] {
-                for speaker in [FirstSpeaker::Client, FirstSpeaker::Server] {
-                    if (protocol, speaker) != (PortProtocol::Http, FirstSpeaker::Server) {
-                        check_port(mode, protocol, speaker, bytes).await;
-                    }
-                }
-            }
+        for port in PORTS.iter() {
+            port.try_bytes(bytes).await;
         }
     });
 }
 
-async fn check_port(mode: MtlsMode, protocol: PortProtocol, speaker: FirstSpeaker, bytes: &[u8]) {
-    let port = Port { mode, protocol, speaker };
-    let whole = port.accept(bytes, bytes.len()).await;
-    port.check(&whole, bytes);
-    // Cuts inside the first record header, the first line, and later.
-    for piece in [1, 3, 61] {
-        if bytes.len() / piece < 512 {
-            let cut = port.accept(bytes, piece).await;
-            port.check(&cut, bytes);
-            assert_eq!(cut.label, whole.label, "{port:?} in pieces of {piece}");
+/// An acceptor for each mode, protocol and first speaker. They last, as acceptors do: making one's TLS
+/// configuration takes longer than most inputs.
+static PORTS: LazyLock<Vec<Port>> = LazyLock::new(|| {
+    let ca = TestCa::new("cluster.local");
+    let svid = ca.svid("spiffe://cluster.local/ns/foo/sa/httpbin");
+    let source: Arc<dyn SvidSource> = Arc::new(SvidHandle::new(svid, ca.bundles()));
+    let profile = TlsProfile::ring().with_time(Arc::new(ManualClock::new(ca.now())));
+
+    let mut ports = Vec::new();
+    for mode in MtlsMode::ALL {
+        for (protocol, speaker) in [
+            (PortProtocol::Http, FirstSpeaker::Client),
+            (PortProtocol::Tcp, FirstSpeaker::Client),
+            (PortProtocol::Tcp, FirstSpeaker::Server),
+            (PortProtocol::Auto, FirstSpeaker::Client),
+            (PortProtocol::Auto, FirstSpeaker::Server),
+        ] {
+            let settings = Settings { mode, protocol, speaker };
+            ports.push(Port::new(settings, &profile, &source));
         }
     }
+    ports
+});
+
+struct Port {
+    settings: Settings,
+    acceptor: Acceptor,
+    events: Arc<Events>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Port {
+struct Settings {
     mode: MtlsMode,
     protocol: PortProtocol,
     speaker: FirstSpeaker,
@@ -79,10 +89,39 @@ struct Accepted {
 }
 
 impl Port {
-    /// The client sends `bytes` in pieces, then ends its stream and reads to the end of the other.
-    async fn accept(self, bytes: &[u8], piece: usize) -> Seen {
+    fn new(settings: Settings, profile: &TlsProfile, source: &Arc<dyn SvidSource>) -> Self {
+        let policy = PeerAuthentication::new("foo", "default").with_mode(settings.mode);
+        let resources: Resources = [policy].into_iter().collect();
+        let policies = PolicySet::compile(MeshSettings::default(), &resources);
+        let workload = Workload::new("foo", Labels::default());
         let events = Arc::new(Events::default());
-        let acceptor = self.acceptor(&events);
+        let observer = Arc::clone(&events);
+        let acceptor = Acceptor::builder(profile.clone())
+            .svid(Arc::clone(source))
+            .policy(PolicyHandle::new(policies), workload, 8000)
+            .protocol(settings.protocol)
+            .first_speaker(settings.speaker)
+            .observer(observer)
+            .build()
+            .expect("the settings are within their bounds");
+        Self { settings, acceptor, events }
+    }
+
+    async fn try_bytes(&self, bytes: &[u8]) {
+        let whole = self.accept(bytes, bytes.len()).await;
+        self.settings.check(&whole, bytes);
+        // Cuts inside the first record header and the first line, and later.
+        for piece in [1, 61] {
+            if bytes.len() / piece < 512 {
+                let cut = self.accept(bytes, piece).await;
+                self.settings.check(&cut, bytes);
+                assert_eq!(cut.label, whole.label, "{:?} in pieces of {piece}", self.settings);
+            }
+        }
+    }
+
+    /// The client sends `bytes` in pieces, then ends its stream and reads to the end of the other.
+    async fn accept(&self, bytes: &[u8], piece: usize) -> Seen {
         let (mut client, server) = duplex(64 * 1024);
         let send = async {
             for piece in bytes.chunks(piece.max(1)) {
@@ -98,16 +137,18 @@ impl Port {
             answer
         };
         let receive = async {
-            match acceptor.accept(server, None).await {
+            match self.acceptor.accept(server, None).await {
                 Ok(inbound) => (inbound.kind(), Some(read_all(inbound).await), false),
                 Err(refusal) => (refusal.reason(), None, matches!(refusal, Refusal::Handshake(_))),
             }
         };
         let ((label, accepted, refused_by_handshake), answer) = tokio::join!(receive, send);
-        let events = events.0.lock().expect("nobody panicked here").clone();
+        let events = std::mem::take(&mut *self.events.0.lock().expect("nobody panicked here"));
         Seen { label, accepted, refused_by_handshake, answer, events }
     }
+}
 
+impl Settings {
     fn check(self, seen: &Seen, bytes: &[u8]) {
         assert_eq!(seen.events, [seen.label], "{self:?}");
         let Some(accepted) = &seen.accepted else {
@@ -141,23 +182,6 @@ impl Port {
             _ => assert_eq!(tls, seen.label == "foreign_tls", "{self:?}"),
         }
     }
-
-    fn acceptor(self, events: &Arc<Events>) -> Acceptor {
-        let policy = PeerAuthentication::new("foo", "default").with_mode(self.mode);
-        let resources: Resources = [policy].into_iter().collect();
-        let policies = PolicySet::compile(MeshSettings::default(), &resources);
-        let workload = Workload::new("foo", Labels::default());
-        let (profile, svid) = &*IDENTITY;
-        let observer = Arc::clone(events);
-        Acceptor::builder(profile.clone())
-            .svid(Arc::clone(svid))
-            .policy(PolicyHandle::new(policies), workload, 8000)
-            .protocol(self.protocol)
-            .first_speaker(self.speaker)
-            .observer(observer)
-            .build()
-            .expect("the settings are within their bounds")
-    }
 }
 
 async fn read_all(inbound: Inbound<DuplexStream>) -> Accepted {
@@ -186,11 +210,3 @@ impl Observer for Events {
         labels.push(event.outcome.label());
     }
 }
-
-/// One for all runs: making keys takes longer than most inputs.
-static IDENTITY: LazyLock<(TlsProfile, Arc<dyn SvidSource>)> = LazyLock::new(|| {
-    let ca = TestCa::new("cluster.local");
-    let svid = ca.svid("spiffe://cluster.local/ns/foo/sa/httpbin");
-    let clock = Arc::new(ManualClock::new(ca.now()));
-    (TlsProfile::ring().with_time(clock), Arc::new(SvidHandle::new(svid, ca.bundles())))
-});

@@ -1,6 +1,4 @@
-//! Certificate signing requests: an accepted one is exactly one request, and no signed bit of it can be changed.
-
-use std::ops::Range;
+//! Certificate signing requests: an accepted one is exactly one request, and no bit of it can be changed.
 
 use meshtls_ca::{PublicKey, csr};
 use webpki::ALL_VERIFICATION_ALGS;
@@ -40,33 +38,12 @@ fn check_accepted(bytes: &[u8], key: &PublicKey) {
     assert_eq!(PublicKey::from_spki(&spki).as_ref(), Ok(key));
 
     // The names in it do not count, but they are signed as everything is. A prime step visits every part.
-    let signed = signed_part(bytes);
     let bits = bytes.len() * 8;
     for bit in (0..64).map(|i| i * 1_000_003 % bits) {
         let mut changed = bytes.to_vec();
         if let Some(byte) = changed.get_mut(bit / 8) {
             *byte ^= 1 << (bit % 8);
         }
-        if let Ok(other) = csr::check(&changed, ALL_VERIFICATION_ALGS) {
-            assert_eq!(&other, key, "bit {bit} changed the key");
-            assert!(!signed.contains(&(bit / 8)), "bit {bit} is signed");
-        }
-    }
-}
-
-/// Where the `CertificationRequestInfo` is: the first element of the outer sequence (RFC 2986 section 4.2).
-fn signed_part(request: &[u8]) -> Range<usize> {
-    let (start, _) = header(request);
-    let (inner, content) = header(request.get(start..).unwrap_or_default());
-    start..start + inner + content
-}
-
-/// The lengths of the header and of the content of a DER element below 64 KiB (X.690 section 8.1.3).
-fn header(element: &[u8]) -> (usize, usize) {
-    match *element {
-        [_, length @ 0..=0x7f, ..] => (2, usize::from(length)),
-        [_, 0x81, length, ..] => (3, usize::from(length)),
-        [_, 0x82, high, low, ..] => (4, usize::from(high) << 8 | usize::from(low)),
-        _ => (0, element.len()),
+        refused(&changed, &format!("bit {bit} changed"));
     }
 }
