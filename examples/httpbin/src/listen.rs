@@ -87,12 +87,8 @@ mod tests {
             protocol: PortProtocol::Auto,
             server_first: false,
         };
-        let full = Listen {
-            port: Some(9080),
-            protocol: PortProtocol::Http,
-            server_first: true,
-            ..plain
-        };
+        let full =
+            Listen { port: Some(9080), protocol: PortProtocol::Http, server_first: true, ..plain };
         for (text, want) in [
             ("127.0.0.1:80", Ok(plain)),
             ("127.0.0.1:80,port=9080,protocol=http,server-first", Ok(full)),
