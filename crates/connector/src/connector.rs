@@ -1,12 +1,13 @@
 //! The outbound road: destination, decision, endpoint, connection, secure naming.
 
 use std::fmt;
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_identity::IdMatcher;
-use meshtls_policy::{Discovery, PolicyHandle, PolicySet, Workload};
+use meshtls_policy::{Discovery, Endpoint, PolicyHandle, Workload};
 use meshtls_rustls::{ClientStream, MeshClient, TlsProfile, VerifiedPeer};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::builder::{ConnectorBuilder, Settings, WantsSvid};
 use crate::clients::Clients;
 use crate::dial::{Tried, dial};
-use crate::plan::{Candidate, Plan, Way};
+use crate::plan::{Plan, Way};
 use crate::turns::Turns;
 use crate::{
     ConnectError, Destination, Event, Explanation, MeshOutbound, Outbound, OutboundStream, Outcome,
@@ -89,14 +90,32 @@ impl Connector {
     /// What [`connect_to`](Self::connect_to) would do now, for each endpoint, and why.
     #[must_use]
     pub fn explain_to(&self, to: &Destination) -> Explanation {
-        let policies = self.shared.policies.load();
-        let plan = self.plan(to, &policies);
-        Explanation::of(to, plan, &policies, self.shared.settings.unnamed)
+        Explanation::of(to, &self.plan(to), self.shared.settings.unnamed)
     }
 
-    fn plan(&self, to: &Destination, policies: &PolicySet) -> Plan {
-        let Shared { discovery, client, settings, .. } = &*self.shared;
-        Plan::new(policies, &**discovery, client, to.tls.unwrap_or(settings.tls), to)
+    fn plan<'a>(&self, to: &'a Destination) -> Plan<'a> {
+        let Shared { policies, discovery, client, settings, .. } = &*self.shared;
+        let choice = to.tls.unwrap_or(settings.tls);
+        Plan::new(policies.load(), &**discovery, client, choice, to)
+    }
+
+    /// The endpoint whose turn it is, those that may take its place, and what is to be done. `None`: there is none.
+    fn choose(&self, to: &Destination, attempt: &mut Attempt) -> Option<(Way, Vec<Endpoint>)> {
+        let Shared { settings, turns, .. } = &*self.shared;
+        let plan = self.plan(to);
+        attempt.service = plan.service().map(|service| service.hostname.clone());
+        let host = attempt.service.as_deref().unwrap_or_default();
+        let mut endpoints = turns.take(host, to.port, plan.endpoints());
+        let first = endpoints.next()?;
+        let way = plan.way(first);
+        // Whoever can make one endpoint fail must not choose what is expected of the next one.
+        let others = endpoints.filter(|other| plan.way(other) == way);
+        let chosen = iter::once(first)
+            .chain(others)
+            .take(settings.max_attempts)
+            .cloned()
+            .collect();
+        Some((way, chosen))
     }
 
     async fn attempt(
@@ -104,19 +123,12 @@ impl Connector {
         to: &Destination,
         attempt: &mut Attempt,
     ) -> Result<Outbound, ConnectError> {
-        let Shared { clients, policies, settings, turns, .. } = &*self.shared;
-        let Plan { service, mut candidates } = self.plan(to, &policies.load());
-        if let Some(service) = service {
-            turns.rotate(&service.hostname, service.port, &mut candidates);
-            attempt.service = Some(service.hostname.clone());
-        }
+        let Shared { clients, settings, .. } = &*self.shared;
         let none = ConnectError::NoEndpoints { host: to.host.clone(), port: to.port };
-        let Some(Candidate { way, .. }) = candidates.first().cloned() else { return Err(none) };
-        // Whoever can make one endpoint fail must not choose what is expected of the next one.
-        candidates.retain(|other| other.way.is_mesh() == way.is_mesh());
+        let Some((way, endpoints)) = self.choose(to, attempt) else { return Err(none) };
         match way {
             Way::Plaintext(reason) => {
-                let (tcp, endpoint) = attempt.dial(candidates, none, settings).await?;
+                let (tcp, endpoint) = attempt.dial(endpoints, none, settings).await?;
                 let stream = OutboundStream::plain(tcp);
                 Ok(Outbound::Plaintext(PlaintextOutbound { stream, reason, endpoint }))
             }
@@ -125,10 +137,11 @@ impl Connector {
                 let accepted = accepted.matcher(&to.host, settings.unnamed)?;
                 attempt.accepted = Some(accepted.clone());
                 let client = clients.now()?;
-                let (tcp, endpoint) = attempt.dial(candidates, none, settings).await?;
+                let dialed = attempt.dial(endpoints, none, settings).await?;
+                let endpoint = dialed.1;
                 let alpn = to.protocol.unwrap_or(settings.protocol).alpn();
                 let (stream, peer) = attempt
-                    .secure(&client, (tcp, endpoint), &accepted, alpn, settings)
+                    .secure(&client, dialed, &accepted, alpn, settings)
                     .await?;
                 let stream = OutboundStream::tls(stream);
                 Ok(Outbound::Mesh(MeshOutbound { stream, peer, endpoint }))
@@ -171,14 +184,10 @@ impl Attempt {
 
     async fn dial(
         &mut self,
-        candidates: Vec<Candidate>,
+        endpoints: Vec<Endpoint>,
         none: ConnectError,
         settings: &Settings,
     ) -> Result<(TcpStream, SocketAddr), ConnectError> {
-        let endpoints = candidates
-            .into_iter()
-            .map(|candidate| candidate.endpoint)
-            .collect();
         let (within, max_attempts) = (settings.connect_timeout, settings.max_attempts);
         let dialed = dial(endpoints, none, within, max_attempts, &mut self.tried).await;
         self.connect = Some(self.started.elapsed());

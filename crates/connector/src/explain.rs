@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use meshtls_policy::{MtlsMode, OutboundReason, PolicySet, Winner};
+use meshtls_policy::{Endpoint, MtlsMode, OutboundReason, Winner};
 use serde::Serialize;
 
-use crate::plan::{Accepted, Candidate, Plan, Way};
+use crate::plan::{Accepted, Plan, Way};
 use crate::{Destination, PlaintextReason, Sni, Unnamed};
 
 /// What a connector would do for a destination now. `Display` gives the text, serde the data.
@@ -78,14 +78,14 @@ pub struct ServerMode {
 }
 
 impl Explanation {
-    pub(crate) fn of(to: &Destination, plan: Plan, policies: &PolicySet, unnamed: Unnamed) -> Self {
-        let in_mesh = plan.service.is_some();
-        let explain = |candidate: Candidate| {
-            let endpoint = candidate.endpoint;
-            let resolved = in_mesh.then(|| policies.resolve(&endpoint.workload, endpoint.port));
+    pub(crate) fn of(to: &Destination, plan: &Plan<'_>, unnamed: Unnamed) -> Self {
+        let explain = |endpoint: &Endpoint| {
+            let resolved = plan
+                .service()
+                .map(|_| plan.policies().resolve(&endpoint.workload, endpoint.port));
             ExplainedEndpoint {
                 endpoint: endpoint.to_string(),
-                decision: Decision::of(candidate.way, &to.host, unnamed),
+                decision: Decision::of(plan.way(endpoint), &to.host, unnamed),
                 server_mode: resolved.map(|resolved| ServerMode {
                     mode: resolved.mode(),
                     winner: resolved.winner(),
@@ -95,8 +95,8 @@ impl Explanation {
         Self {
             host: to.host.clone(),
             port: to.port,
-            endpoints: plan.candidates.into_iter().map(explain).collect(),
-            service: plan.service.map(|service| FoundService {
+            endpoints: plan.endpoints().iter().map(explain).collect(),
+            service: plan.service().map(|service| FoundService {
                 hostname: service.hostname.clone(),
                 namespace: service.namespace.clone(),
             }),

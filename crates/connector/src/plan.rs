@@ -1,5 +1,6 @@
 //! What would be done for a destination: pure, shared by connecting and explaining.
 
+use std::slice;
 use std::sync::Arc;
 
 use meshtls_identity::IdMatcher;
@@ -11,21 +12,25 @@ use meshtls_policy::{
 use crate::error::ConnectError;
 use crate::{Destination, PlaintextReason, Sni};
 
-/// What is known about a destination, and how each of its endpoints would be connected to.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// `None`: no service has that host and port, so it is outside the mesh.
-    pub(crate) service: Option<Arc<ServiceView>>,
-    pub(crate) candidates: Vec<Candidate>,
+/// What is known about a destination, and what policies say now.
+pub(crate) struct Plan<'a> {
+    policies: Arc<PolicySet>,
+    choice: OutboundChoice,
+    to: &'a Destination,
+    service: Service,
 }
 
-/// An endpoint, and how it would be connected to.
-#[derive(Clone, Debug)]
-pub(crate) struct Candidate {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) way: Way,
+/// What a destination is.
+enum Service {
+    /// A service and its endpoints.
+    Known(Arc<ServiceView>),
+    /// A headless service without endpoints, which is reached at the address that the caller has.
+    Headless(Arc<ServiceView>, Endpoint),
+    /// No service has that host and port, so it is outside the mesh; this stands for it.
+    Outside(ServiceView),
 }
 
+/// How an endpoint would be connected to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
     Plaintext(PlaintextReason),
@@ -54,79 +59,76 @@ pub enum Unnamed {
     AcceptAnybody,
 }
 
-impl Way {
-    pub(crate) fn is_mesh(&self) -> bool {
-        matches!(self, Self::Mesh { .. })
-    }
-}
-
-impl Plan {
+impl<'a> Plan<'a> {
     pub(crate) fn new(
-        policies: &PolicySet,
+        policies: Arc<PolicySet>,
         discovery: &dyn Discovery,
         client: &Workload,
         choice: OutboundChoice,
-        to: &Destination,
+        to: &'a Destination,
     ) -> Self {
-        let service = discovery.service(&client.namespace, &to.host, to.port);
-        let candidates = match &service {
-            Some(service) => endpoints(service, to)
-                .into_iter()
-                .map(|endpoint| candidate(policies, service, endpoint, choice, to))
-                .collect(),
-            None => vec![outside(policies, client, choice, to)],
+        let service = match discovery.service(&client.namespace, &to.host, to.port) {
+            Some(service)
+                if service.resolution == Resolution::Passthrough
+                    && service.endpoints.is_empty() =>
+            {
+                let endpoint = caller_endpoint(&service.namespace, to);
+                Service::Headless(service, endpoint)
+            }
+            Some(service) => Service::Known(service),
+            None => {
+                let mut stand_in = ServiceView::new(&*to.host, &*client.namespace, to.port);
+                stand_in
+                    .endpoints
+                    .push(caller_endpoint(&client.namespace, to));
+                Service::Outside(stand_in)
+            }
         };
-        Self { service, candidates }
+        Self { policies, choice, to, service }
     }
-}
 
-/// The endpoints of `service`. A headless one without endpoints is reached at the address that the caller has.
-fn endpoints(service: &ServiceView, to: &Destination) -> Vec<Endpoint> {
-    if service.resolution == Resolution::Passthrough && service.endpoints.is_empty() {
-        return vec![caller_endpoint(&service.namespace, to)];
+    /// `None`: outside the mesh.
+    pub(crate) fn service(&self) -> Option<&ServiceView> {
+        match &self.service {
+            Service::Known(service) | Service::Headless(service, _) => Some(service),
+            Service::Outside(_) => None,
+        }
     }
-    service.endpoints.clone()
-}
 
-/// A host without a service is reached in plaintext, unless the caller insists on mTLS.
-fn outside(
-    policies: &PolicySet,
-    client: &Workload,
-    choice: OutboundChoice,
-    to: &Destination,
-) -> Candidate {
-    let endpoint = caller_endpoint(&client.namespace, to);
-    if choice == OutboundChoice::IstioMutual {
-        let service = ServiceView::new(&*to.host, &*client.namespace, to.port);
-        return candidate(policies, &service, endpoint, choice, to);
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        match &self.service {
+            Service::Known(service) => &service.endpoints,
+            Service::Headless(_, endpoint) => slice::from_ref(endpoint),
+            Service::Outside(stand_in) => &stand_in.endpoints,
+        }
     }
-    let reason = match choice {
-        OutboundChoice::Disable => PlaintextReason::Policy(OutboundReason::ChosenDisable),
-        _ => PlaintextReason::OutsideTheMesh,
-    };
-    Candidate { endpoint, way: Way::Plaintext(reason) }
-}
 
-fn candidate(
-    policies: &PolicySet,
-    service: &ServiceView,
-    endpoint: Endpoint,
-    choice: OutboundChoice,
-    to: &Destination,
-) -> Candidate {
-    let outbound = policies.outbound(service, &endpoint, choice);
-    let way = match outbound.tls {
-        OutboundTls::Disable => Way::Plaintext(PlaintextReason::Policy(outbound.reason)),
-        OutboundTls::IstioMutual { sni, accepted } => Way::Mesh {
-            sni: Sni::of(sni),
-            accepted: match &to.accept {
-                Some(ids) => Accepted::Caller(ids.clone()),
-                None => Accepted::Inventory(accepted),
+    pub(crate) fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    /// How `endpoint` would be connected to.
+    pub(crate) fn way(&self, endpoint: &Endpoint) -> Way {
+        let service = match &self.service {
+            Service::Known(service) | Service::Headless(service, _) => service,
+            Service::Outside(_) if self.choice == OutboundChoice::Auto => {
+                return Way::Plaintext(PlaintextReason::OutsideTheMesh);
+            }
+            Service::Outside(stand_in) => stand_in,
+        };
+        let outbound = self.policies.outbound(service, endpoint, self.choice);
+        match outbound.tls {
+            OutboundTls::Disable => Way::Plaintext(PlaintextReason::Policy(outbound.reason)),
+            OutboundTls::IstioMutual { sni, accepted } => Way::Mesh {
+                sni: Sni::of(sni),
+                accepted: match &self.to.accept {
+                    Some(ids) => Accepted::Caller(ids.clone()),
+                    None => Accepted::Inventory(accepted),
+                },
+                reason: outbound.reason,
             },
-            reason: outbound.reason,
-        },
-    };
-    Candidate { endpoint, way }
+        }
+    }
 }
 
 fn caller_endpoint(namespace: &str, to: &Destination) -> Endpoint {

@@ -8,17 +8,24 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Turns(Mutex<HashMap<(String, u16), usize>>);
 
 impl Turns {
-    /// Puts the endpoint whose turn it is first; the others follow in order.
+    /// The endpoints, each once, from the one whose turn it is.
     ///
     /// Only services that exist may be asked for: the counters stay.
-    pub(crate) fn rotate<T>(&self, host: &str, port: u16, endpoints: &mut [T]) {
-        if endpoints.len() < 2 {
-            return;
-        }
+    pub(crate) fn take<'a, T>(
+        &self,
+        host: &str,
+        port: u16,
+        endpoints: &'a [T],
+    ) -> impl Iterator<Item = &'a T> {
+        let count = endpoints.len();
+        let first = if count < 2 { 0 } else { self.next(host, port) % count };
+        endpoints.iter().cycle().skip(first).take(count)
+    }
+
+    fn next(&self, host: &str, port: u16) -> usize {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = turns.entry((host.to_owned(), port)).or_default();
-        endpoints.rotate_left(*turn % endpoints.len());
-        *turn = turn.wrapping_add(1);
+        std::mem::replace(turn, turn.wrapping_add(1))
     }
 }
 
@@ -29,16 +36,12 @@ mod tests {
     #[test]
     fn endpoints_take_turns_and_services_do_not_disturb_each_other() {
         let turns = Turns::default();
-        let next = |host, port| {
-            let mut endpoints = ['a', 'b', 'c'];
-            turns.rotate(host, port, &mut endpoints);
-            endpoints.iter().collect::<String>()
-        };
+        let next = |host, port| turns.take(host, port, &['a', 'b', 'c']).collect::<String>();
         assert_eq!(
             [next("x", 1), next("x", 1), next("x", 1), next("x", 1)],
             ["abc", "bca", "cab", "abc"]
         );
         assert_eq!([next("x", 2), next("y", 1), next("x", 1)], ["abc", "abc", "bca"]);
-        turns.rotate::<()>("x", 1, &mut []);
+        assert_eq!(turns.take("x", 1, &[0_u8; 0]).count(), 0);
     }
 }
