@@ -13,6 +13,7 @@
 
 mod httpbin;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,10 +101,13 @@ async fn two_hundred_sockets_for_sixty_four_descriptors() {
         }
         let mut sockets = Vec::new();
         while let Some(socket) = connecting.join_next().await {
-            sockets.push(socket.unwrap().expect(SOCKETS));
+            match socket.unwrap() {
+                // The service hangs up on the oldest, some of which do not yet know that they are connected.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                socket => sockets.push(socket.expect(SOCKETS)),
+            }
         }
         for socket in &mut sockets {
-            // On some of them the service has hung up already.
             socket.write_all(says).await.ok();
         }
         httpbin.serves_honest_clients(when).await;
