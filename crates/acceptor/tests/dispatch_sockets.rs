@@ -8,7 +8,7 @@ mod vectors;
 
 use std::time::Duration;
 
-use meshtls_acceptor::{Acceptor, Inbound, Listener};
+use meshtls_acceptor::{Acceptor, AppProtocol, Inbound, Listener};
 use meshtls_identity::AcceptedDomains;
 use meshtls_rustls::TlsProfile;
 use meshtls_svid::{TrustBundles, X509Svid};
@@ -69,6 +69,16 @@ async fn play(profile: &TlsProfile, row: &Row) {
                 "{}",
                 row.id
             );
+            // The vectors call both versions `http`; the application is told which it is.
+            match (row.app_protocol.as_deref(), &row.client) {
+                (Some("http"), Client::Tls { inside: FirstText::Http1, .. }) => {
+                    assert_eq!(mesh.connection.app_protocol(), AppProtocol::Http1, "{}", row.id);
+                }
+                (Some("http"), Client::Tls { inside: FirstText::Http2, .. }) => {
+                    assert_eq!(mesh.connection.app_protocol(), AppProtocol::Http2, "{}", row.id);
+                }
+                _ => {}
+            }
             assert_eq!(read(&mut mesh.stream, inside.len()).await, inside, "{}", row.id);
             mesh.stream.write_all(b"answer").await.unwrap();
             mesh.stream.flush().await.unwrap();
