@@ -1,7 +1,8 @@
 //! An observer that emits `tracing` events.
 
-use std::{error::Error, io};
+use std::io;
 
+use meshtls_rustls::{WithCauses, log_text};
 use tracing::{debug, info, warn};
 
 use crate::observer::{Accepted, Event, Observer, Outcome};
@@ -48,7 +49,7 @@ impl Observer for TracingObserver {
                     debug,
                     event,
                     app_protocol = app.as_str(),
-                    peer_id = bounded(peer.id().as_str()),
+                    peer_id = log_text(peer.id().as_str()),
                 );
             }
             Outcome::Accepted(Accepted::Ingress(_, app)) => {
@@ -64,7 +65,7 @@ impl Observer for TracingObserver {
                 emit!(debug, event, reason = why.reason(),)
             }
             Outcome::Refused(refusal) => {
-                emit!(info, event, error = bounded(&with_causes(refusal)),)
+                emit!(info, event, error = log_text(&WithCauses(refusal).to_string()),)
             }
         }
     }
@@ -73,25 +74,6 @@ impl Observer for TracingObserver {
         warn!(%error, "cannot accept connections");
     }
 }
-
-/// The error and its causes in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// `text` without control characters, and no longer than a line of a log should be.
-fn bounded(text: &str) -> String {
-    text.escape_debug().take(MAX_CHARS).collect()
-}
-
-const MAX_CHARS: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -180,11 +162,5 @@ mod tests {
                 "WARN message=cannot accept connections error=no room".to_owned(),
             ]
         );
-    }
-
-    #[test]
-    fn text_is_escaped_and_cut() {
-        assert_eq!(bounded("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
-        assert_eq!(bounded(&"x".repeat(10_000)).len(), MAX_CHARS);
     }
 }

@@ -1,7 +1,6 @@
 //! An observer that emits `tracing` events.
 
-use std::error::Error;
-
+use meshtls_rustls::{WithCauses, log_text};
 use tracing::{debug, info};
 
 use crate::{Event, Observer, Outcome};
@@ -29,13 +28,13 @@ macro_rules! emit {
         $level!(
             outcome = $event.outcome.label(),
             $($own)*
-            host = bounded($event.host),
+            host = log_text($event.host),
             port = $event.port,
-            service = $event.service.map(bounded),
+            service = $event.service.map(log_text),
             endpoint = $event.endpoint.map(tracing::field::display),
             attempts = $event.attempts,
-            sni = bounded(&$event.sni.to_string()),
-            accepted = $event.accepted.map(|accepted| bounded(&accepted.to_string())),
+            sni = log_text(&$event.sni.to_string()),
+            accepted = $event.accepted.map(|accepted| log_text(&accepted.to_string())),
             connect = ?$event.connect,
             handshake = $event.handshake.map(tracing::field::debug),
         )
@@ -45,41 +44,13 @@ macro_rules! emit {
 impl Observer for TracingObserver {
     fn connection(&self, event: &Event<'_>) {
         match event.outcome {
-            Outcome::Mesh(peer) => emit!(debug, event, peer_id = bounded(peer.id().as_str()),),
+            Outcome::Mesh(peer) => emit!(debug, event, peer_id = log_text(peer.id().as_str()),),
             Outcome::Plaintext(reason) => {
-                emit!(debug, event, reason = bounded(&reason.to_string()),)
+                emit!(debug, event, reason = log_text(&reason.to_string()),)
             }
-            Outcome::Failed(error) => emit!(info, event, error = bounded(&with_causes(error)),),
+            Outcome::Failed(error) => {
+                emit!(info, event, error = log_text(&WithCauses(error).to_string()),)
+            }
         }
-    }
-}
-
-/// The error and its causes in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// `text` without control characters, and no longer than a line of a log should be.
-fn bounded(text: &str) -> String {
-    text.escape_debug().take(MAX_CHARS).collect()
-}
-
-const MAX_CHARS: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use super::{MAX_CHARS, bounded};
-
-    #[test]
-    fn text_is_escaped_and_cut() {
-        assert_eq!(bounded("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
-        assert_eq!(bounded(&"x".repeat(10_000)).len(), MAX_CHARS);
     }
 }

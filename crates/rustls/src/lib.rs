@@ -47,6 +47,7 @@ mod profile;
 mod server;
 mod slot;
 mod stream;
+mod text;
 mod verify;
 
 pub use alert::{Alert, PeerRefusedUs, refusal_of};
@@ -58,3 +59,4 @@ pub use profile::{TlsMinimum, TlsProfile};
 pub use rustls;
 pub use server::MeshServer;
 pub use stream::{ClientStream, ServerStream};
+pub use text::{WithCauses, log_text};

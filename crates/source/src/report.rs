@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use meshtls_rustls::WithCauses;
+
 use crate::{IdentityError, PolicyError};
 
 /// Receives what happens to a watched source. It is called from the watching task: it must not block.
@@ -50,12 +52,14 @@ impl fmt::Display for Report<'_> {
                 write!(f, "policies replaced (version {version})")
             }
             Self::PoliciesKept(error) => {
-                write!(f, "policies kept, the new ones are refused: {}", chain(*error))
+                write!(f, "policies kept, the new ones are refused: {}", WithCauses(*error))
             }
             Self::IdentityReplaced { generation } => {
                 write!(f, "identity replaced (generation {generation})")
             }
-            Self::IdentityKept(error) => write!(f, "identity kept, no new one: {}", chain(*error)),
+            Self::IdentityKept(error) => {
+                write!(f, "identity kept, no new one: {}", WithCauses(*error))
+            }
             Self::KeyExposed { path, mode } => {
                 write!(f, "others may read the private key {} (mode {mode:o})", path.display())
             }
@@ -80,16 +84,4 @@ where
     fn report(&self, report: &Report<'_>) {
         self(report);
     }
-}
-
-/// An error and its causes, joined by colons.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use meshtls::StartError;
 use meshtls::connector::{ConnectError, refusal_of};
-use meshtls::rustls::HandshakeError;
+use meshtls::rustls::{HandshakeError, WithCauses};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -63,16 +63,12 @@ impl Failure {
             Self::Write(error) => error,
             Self::TooSlow(limit) => return format!("no answer within {} seconds", limit.as_secs()),
         };
-        let mut story = error.to_string();
-        for cause in causes(error) {
-            story = format!("{story}: {cause}");
-        }
         let refusal = causes(error)
             .filter_map(|cause| cause.downcast_ref::<io::Error>())
             .find_map(refusal_of);
         match refusal {
             Some(refused) => format!("the server refused our certificate: {refused}"),
-            None => story,
+            None => WithCauses(error).to_string(),
         }
     }
 }
