@@ -15,16 +15,16 @@
 mod admin;
 mod listen;
 mod routes;
+mod serve;
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum::Router;
 use clap::Parser;
 use flags::WorkloadFlags;
-use meshtls::axum::{Caller, HttpListener};
+use meshtls::axum::HttpListener;
 
 use crate::listen::Listen;
 
@@ -71,23 +71,19 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             listener.local_addr()?,
             listen.describe(listener.local_addr()?.port())
         );
-        servers.push(tokio::spawn(serve(HttpListener::new(listener), routes::router())));
+        servers.push(tokio::spawn(serve::serve(HttpListener::new(listener), routes::router())));
     }
     if let Some(address) = arguments.admin {
         let listener = tokio::net::TcpListener::bind(address).await?;
         println!("admin on {}", listener.local_addr()?);
         let router = admin::router(Arc::clone(&workload));
-        servers.push(tokio::spawn(async move { axum::serve(listener, router).await }));
+        servers.push(tokio::spawn(async move { drop(axum::serve(listener, router).await) }));
     }
     ended().await?;
     for server in servers {
         server.abort();
     }
     Ok(())
-}
-
-async fn serve(listener: HttpListener, router: Router) -> std::io::Result<()> {
-    axum::serve(listener, router.into_make_service_with_connect_info::<Caller>()).await
 }
 
 /// Waits for SIGINT, and on Unix for SIGTERM.

@@ -28,8 +28,8 @@ pub(crate) const MESH_HTTP: &[&[u8]] = &[b"istio-http/1.1", b"istio", b"http/1.1
 const CLIENT: &str = "spiffe://cluster.local/ns/bar/sa/curl";
 const SERVER: &str = "spiffe://cluster.local/ns/foo/sa/httpbin";
 const READY: Duration = Duration::from_secs(60);
-/// Longer than its deadlines for a detection and a handshake.
-const CALM: Duration = Duration::from_secs(30);
+/// Longer than its deadlines for a detection, a handshake and a request.
+pub(crate) const CALM: Duration = Duration::from_secs(30);
 
 /// The tests take turns: one alone needs most of the descriptors that a process may have.
 static TURN: Mutex<()> = Mutex::const_new(());

@@ -120,6 +120,25 @@ async fn two_hundred_sockets_for_sixty_four_descriptors() {
     httpbin.gives_its_descriptors_back().await;
 }
 
+/// These get as far as the HTTP server, which gives them up when they say no more: first those that it can hold, then the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_sockets_that_stay_after_their_request() {
+    let mut httpbin = Httpbin::start(Some(64)).await;
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        for says in [&b"GET /ip HTTP/1.1\r\n"[..], b"GET /ip HTTP/1.1\r\nHost: httpbin\r\n\r\n"] {
+            let mut socket = httpbin.connect().await.expect(SOCKETS);
+            socket.write_all(says).await.unwrap();
+            sockets.push(socket);
+        }
+    }
+    httpbin.gives_its_descriptors_back().await;
+    httpbin
+        .serves_honest_clients("100 sockets had stayed")
+        .await;
+    drop(sockets);
+}
+
 /// As many of its bytes as the client has sent before it resets the connection: each number from none to all.
 async fn reset_at_every_byte(versions: Versions) {
     let mut httpbin = Httpbin::start(None).await;
