@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use meshtls_acceptor::{
     Acceptor, AcceptorBuilder, FirstSpeaker, Inbound, Listener, PortProtocol, Ready, Shutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{ListenError, Workload};
 
@@ -72,7 +72,7 @@ impl<'a> Listen<'a> {
         settings: impl FnOnce(AcceptorBuilder<Ready>) -> AcceptorBuilder<Ready>,
     ) -> Result<MeshListener, ListenError> {
         let bind = |source| ListenError::Bind { address: self.address, source };
-        let socket = TcpListener::bind(self.address).await.map_err(bind)?;
+        let socket = listen(self.address).map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
         let port = self.workload_port.unwrap_or_else(|| address.port());
         let acceptor: Acceptor = settings(
@@ -85,6 +85,23 @@ impl<'a> Listen<'a> {
         Ok(MeshListener { listener: Listener::spawn(acceptor, socket), address })
     }
 }
+
+/// As `TcpListener::bind`, but with a longer queue. That one's holds 128 connections; whoever comes when it is full waits a second
+/// until its system tries again, and a burst fills it before the accept loop has its turn.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restarted service gets its port back. On Windows the option would let others take it.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
+/// In connections. The system has a limit of its own: 4096 on Linux.
+const QUEUE: u32 = 4096;
 
 /// A TCP listener that hands out connections as the mesh's policies let them in. Dropping it closes it.
 #[derive(Debug)]
