@@ -23,6 +23,10 @@
 //! # }
 //! ```
 //!
+//! The deadlines of this library end when a connection is handed over. `axum::serve` sets none for what follows, so a client that
+//! sends half a request keeps its descriptor for ever: where strangers can reach the port, serve with hyper-util and a
+//! `header_read_timeout`, as the example `httpbin` does (`examples/httpbin/src/serve.rs`).
+//!
 //! Identity is never read from a header: `x-forwarded-client-cert` and its like mean nothing here, whoever sends them.
 
 use std::future::pending;
