@@ -31,7 +31,7 @@ use crate::listen::Listen;
 /// A real HTTP service on the mesh acceptor.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen: ADDR[,port=N][,protocol=http|tcp|auto][,server-first]. Repeatable.
+    /// Where to listen: `ADDR[,port=N][,protocol=http|tcp|auto][,server-first]`. Repeatable.
     ///
     /// `port` is the workload port that policies see (default: ADDR's own). `protocol` is what the port speaks
     /// (default: auto). `server-first` is for protocols in which the server speaks first.
