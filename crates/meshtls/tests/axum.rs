@@ -1,22 +1,63 @@
-//! The axum listener: what a handler learns of its caller, and from where.
+//! HTTP services with axum: what a handler learns of its caller, from where, and for how long it waits.
 
 #![cfg(all(feature = "axum", any(feature = "ring", feature = "aws-lc-rs")))]
 #![expect(clippy::unwrap_used, reason = "a step that fails must fail the test")]
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use meshtls::acceptor::PortProtocol;
-use meshtls::axum::{Caller, HttpListener, Peer};
+use meshtls::axum::{Caller, HttpListener, Peer, serve};
 use meshtls::connector::{Destination, Protocol};
 use meshtls::identity::IdMatcher;
 use meshtls::policy::OutboundChoice;
-use meshtls::{IdentityFrom, Workload};
+use meshtls::svid::SvidHandle;
+use meshtls::{IdentityFrom, MeshListener, Workload};
+use meshtls_testkit::{ManualClock, TestCa};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+const SERVER: &str = "cluster.local/ns/foo/sa/httpbin";
+const CLIENT: &str = "cluster.local/ns/bar/sa/curl";
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn workload(ca: &TestCa, id: &str) -> Workload {
+    let svid = ca.svid(&format!("spiffe://{id}"));
+    let source = Arc::new(SvidHandle::new(svid, ca.bundles()));
+    #[cfg(feature = "ring")]
+    let profile = meshtls::rustls::TlsProfile::ring();
+    #[cfg(not(feature = "ring"))]
+    let profile = meshtls::rustls::TlsProfile::aws_lc_rs();
+    let clock = Arc::new(ManualClock::new(ca.now()));
+    Workload::builder(id.parse().unwrap(), IdentityFrom::Source(source))
+        .tls(profile.with_time(clock))
+        .start()
+        .unwrap()
+}
+
+async fn listen(workload: &Workload) -> (MeshListener, SocketAddr) {
+    let address = ([127, 0, 0, 1], 0).into();
+    let listener = workload
+        .listen(address)
+        .protocol(PortProtocol::Http)
+        .bind()
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/whoami", get(whoami))
+        .route("/claims", get(claims))
+}
 
 async fn whoami(ConnectInfo(caller): ConnectInfo<Caller>) -> String {
     match caller.peer() {
@@ -27,13 +68,25 @@ async fn whoami(ConnectInfo(caller): ConnectInfo<Caller>) -> String {
     }
 }
 
-/// Asks as somebody who claims an identity in a header.
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
-    let request = "GET /whoami HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
-                   x-forwarded-client-cert: URI=spiffe://cluster.local/ns/root/sa/admin\r\n\r\n";
+/// Which headers with a claimed identity arrive.
+async fn claims(headers: HeaderMap) -> String {
+    let claims = ["x-forwarded-client-cert", "client-cert", "client-cert-chain"];
+    claims
+        .into_iter()
+        .filter(|name| headers.contains_key(*name))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Asks as somebody who claims an identity in every header there is for it.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> String {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nClient-Cert: :AA==:\r\nClient-Cert-Chain: :AA==:\r\n\
+         X-Forwarded-Client-Cert: URI=spiffe://cluster.local/ns/root/sa/admin\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(Duration::from_secs(10), stream.read_to_string(&mut answer))
+    timeout(LIMIT, stream.read_to_string(&mut answer))
         .await
         .unwrap()
         .unwrap();
@@ -41,32 +94,22 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
     answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
 }
 
+async fn plaintext(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
 #[tokio::test]
-async fn a_handler_sees_who_proved_what_and_believes_no_header() {
-    let folder = std::env::temp_dir().join(format!("meshtls-axum-{}", std::process::id()));
-    let workload = |id: &str| {
-        Workload::builder(id.parse().unwrap(), IdentityFrom::ca_dir(&folder))
-            .start()
-            .unwrap()
-    };
-    let server = workload("cluster.local/ns/foo/sa/httpbin");
-    let client = workload("cluster.local/ns/bar/sa/curl");
+async fn a_handler_sees_who_proved_what_and_no_claims() {
+    let ca = TestCa::new("cluster.local");
+    let (server, client) = (workload(&ca, SERVER), workload(&ca, CLIENT));
+    let (listener, address) = listen(&server).await;
+    let serving = tokio::spawn(serve(listener, router()).run());
 
-    let address = ([127, 0, 0, 1], 0).into();
-    let listener = server
-        .listen(address)
-        .protocol(PortProtocol::Http)
-        .bind()
-        .await
-        .unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/whoami", get(whoami));
-    let service = router.into_make_service_with_connect_info::<Caller>();
-    let serving =
-        tokio::spawn(async move { axum::serve(HttpListener::new(listener), service).await });
-
-    let plaintext = ask(TcpStream::connect(address).await.unwrap()).await;
-    assert_eq!(plaintext, "plaintext http1 default, no policy sets a mode");
+    assert_eq!(
+        ask(plaintext(address).await, "/whoami").await,
+        "plaintext http1 default, no policy sets a mode"
+    );
+    assert_eq!(ask(plaintext(address).await, "/claims").await, "");
 
     let destination = Destination::new(address.ip().to_string(), address.port())
         .protocol(Protocol::Http1)
@@ -74,10 +117,59 @@ async fn a_handler_sees_who_proved_what_and_believes_no_header() {
         .accept(IdMatcher::Exact(server.id().clone().into()));
     let outbound = client.connector().connect_to(&destination).await.unwrap();
     assert_eq!(
-        ask(outbound.into_stream()).await,
+        ask(outbound.into_stream(), "/whoami").await,
         "mesh http1 spiffe://cluster.local/ns/bar/sa/curl"
     );
-
     serving.abort();
-    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn claims_are_kept_only_where_that_was_asked_for() {
+    let server = workload(&TestCa::new("cluster.local"), SERVER);
+    let (listener, address) = listen(&server).await;
+    let serving = tokio::spawn(
+        serve(listener, router())
+            .dangerous_keep_claimed_identities()
+            .run(),
+    );
+    let claims = ask(plaintext(address).await, "/claims").await;
+    assert_eq!(claims, "x-forwarded-client-cert client-cert client-cert-chain");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn half_a_request_is_not_waited_for() {
+    let server = workload(&TestCa::new("cluster.local"), SERVER);
+    let (listener, address) = listen(&server).await;
+    let serving = tokio::spawn(
+        serve(listener, router())
+            .head_timeout(Duration::from_millis(50))
+            .run(),
+    );
+    let mut client = plaintext(address).await;
+    client
+        .write_all(b"GET /whoami HTTP/1.1\r\nHost: h\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    timeout(LIMIT, client.read_to_end(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", answer.escape_ascii());
+    serving.abort();
+}
+
+#[tokio::test]
+async fn the_listener_serves_axum_itself_too() {
+    let server = workload(&TestCa::new("cluster.local"), SERVER);
+    let (listener, address) = listen(&server).await;
+    let service = router().into_make_service_with_connect_info::<Caller>();
+    let serving =
+        tokio::spawn(async move { axum::serve(HttpListener::new(listener), service).await });
+    assert_eq!(
+        ask(plaintext(address).await, "/whoami").await,
+        "plaintext http1 default, no policy sets a mode"
+    );
+    serving.abort();
 }

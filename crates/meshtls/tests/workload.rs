@@ -137,6 +137,25 @@ async fn pem_files_are_an_identity_too_and_must_be_the_workloads_own() {
 }
 
 #[tokio::test]
+async fn policies_come_from_nowhere_text_files_and_values() {
+    let folder = Folder::new("policies-from");
+    let directory = folder.0.join("policies");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("strict.yaml"), STRICT).unwrap();
+    let strict = PeerAuthentication::new("istio-system", "default").with_mode(MtlsMode::Strict);
+    for (name, from, mode) in [
+        ("nowhere", PoliciesFrom::Nowhere, MtlsMode::Permissive),
+        ("text", PoliciesFrom::text("strict", STRICT), MtlsMode::Strict),
+        ("a directory", PoliciesFrom::path(&directory), MtlsMode::Strict),
+        ("a file", PoliciesFrom::path(directory.join("strict.yaml")), MtlsMode::Strict),
+        ("a value", Resources::from_iter([strict]).into(), MtlsMode::Strict),
+    ] {
+        let workload = folder.workload(SERVER).policies(from).start().unwrap();
+        assert_eq!(workload.explain(8000).mode, mode, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_is_replaced_counts_from_the_next_connection_on() {
     let folder = Folder::new("replaced");
     let server = folder.workload(SERVER).start().unwrap();

@@ -15,7 +15,6 @@
 mod admin;
 mod listen;
 mod routes;
-mod serve;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -24,7 +23,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use flags::WorkloadFlags;
-use meshtls::axum::HttpListener;
+use meshtls::axum::serve;
+use meshtls::rustls::WithCauses;
 
 use crate::listen::Listen;
 
@@ -49,13 +49,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(deeper) = cause {
-                text = format!("{text}: {deeper}");
-                cause = deeper.source();
-            }
-            eprintln!("httpbin: {text}");
+            eprintln!("httpbin: {}", WithCauses(&*error));
             ExitCode::FAILURE
         }
     }
@@ -66,12 +60,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut servers = Vec::new();
     for listen in &arguments.listen {
         let listener = listen.bind(&workload).await?;
-        println!(
-            "listening on {} ({})",
-            listener.local_addr()?,
-            listen.describe(listener.local_addr()?.port())
-        );
-        servers.push(tokio::spawn(serve::serve(HttpListener::new(listener), routes::router())));
+        let address = listener.local_addr()?;
+        println!("listening on {address} ({})", listen.describe(address.port()));
+        servers.push(tokio::spawn(serve(listener, routes::router()).run()));
     }
     if let Some(address) = arguments.admin {
         let listener = tokio::net::TcpListener::bind(address).await?;

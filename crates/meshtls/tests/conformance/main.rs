@@ -50,6 +50,9 @@ const KINDS: [(&str, Check); 6] = [
     ("authorization", |_case| Err("there is no AuthorizationPolicy yet".into())),
 ];
 
+/// What a vector file holds beside its cases.
+const KNOWN: [&str; 4] = ["schema_version", "set", "schema", "sources"];
+
 fn run() -> Result<usize, Box<dyn Error>> {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let skip = SkipList::parse(&fs::read_to_string(vectors.join("skip.txt"))?)?;
@@ -66,6 +69,17 @@ fn run() -> Result<usize, Box<dyn Error>> {
             .map_err(|error| format!("{}: {error}", file.display()))?;
         if document["schema_version"] != 1 {
             return Err(format!("{}: schema_version is not 1", file.display()).into());
+        }
+        let known =
+            |name: &str| KNOWN.contains(&name) || KINDS.iter().any(|(kind, _)| *kind == name);
+        if let Some(name) = document
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+            .find(|name| !known(name))
+        {
+            return Err(format!("{}: `{name}` is no kind of vector", file.display()).into());
         }
         for (kind, check) in KINDS {
             for case in document[kind].as_array().into_iter().flatten() {
