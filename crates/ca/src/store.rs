@@ -53,6 +53,7 @@ impl CaDir {
         let directory = Self { path: path.to_owned() };
         if !directory.has(CERTIFICATE)? {
             files::create_directory(path)?;
+            files::check_directory(path)?;
             let _lock = files::lock(&directory.file(LOCK))?;
             directory.complete(trust_domain, options, algorithms, now, serials)?;
         }
@@ -120,6 +121,7 @@ impl CaDir {
         algorithms: &[&'static dyn SignatureVerificationAlgorithm],
         now: UnixTime,
     ) -> Result<Authority, StoreError> {
+        files::check_directory(&self.path)?;
         for needed in [KEY, ROOTS] {
             if !self.has(needed)? {
                 return Err(self.missing(needed, CERTIFICATE));
@@ -194,6 +196,25 @@ pub enum StoreError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// Others than its owner may write to the directory or to a file in it, so they could have put another authority there. Never on
+    /// platforms without Unix modes.
+    #[error("others can write to {} (mode {mode:04o}): run `chmod go-w {0}`, and look whether the authority is still yours", path.display())]
+    Writable {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file belongs to somebody else than its directory, and not to root. Never on platforms without Unix modes.
+    #[error("{} belongs to user {owner}, its directory to user {directory_owner}: give both to one user", path.display())]
+    ForeignOwner {
+        /// The file.
+        path: PathBuf,
+        /// The user ID of its owner.
+        owner: u32,
+        /// The user ID of the directory's owner.
+        directory_owner: u32,
     },
     /// A file that belongs to another is not there.
     #[error("{} is missing, but {} is there: put it back, or move the directory's files away for a new root", path.display(), beside.display())]

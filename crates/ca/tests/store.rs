@@ -258,6 +258,27 @@ mod modes {
     }
 
     #[test]
+    fn what_others_can_write_to_is_refused() {
+        for name in [".", "root-cert.pem", "ca-cert.pem"] {
+            for bits in [0o775, 0o777, 0o1777] {
+                let directory = TempDir::new().unwrap();
+                open(directory.path()).unwrap();
+                let path = directory.path().join(name);
+                fs::set_permissions(&path, Permissions::from_mode(bits)).unwrap();
+                let error = open(directory.path()).unwrap_err();
+                let StoreError::Writable { mode, .. } = &error else { panic!("{name}: {error:?}") };
+                assert_eq!(*mode, bits, "{name}");
+                assert!(error.to_string().contains("run `chmod go-w "), "{error}");
+            }
+        }
+        let shared = TempDir::new().unwrap();
+        fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).unwrap();
+        let error = open(shared.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Writable { .. }), "{error:?}");
+        assert_eq!(fs::read_dir(shared.path()).unwrap().count(), 0, "no key is made there");
+    }
+
+    #[test]
     fn a_fifo_is_not_waited_for() {
         let directory = TempDir::new().unwrap();
         let fifo = directory.path().join("ca-cert.pem");

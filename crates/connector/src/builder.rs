@@ -134,16 +134,16 @@ impl ConnectorBuilder<Ready> {
         self
     }
 
-    /// Sets how long resolving and all TCP connections of one attempt may take together: at least 1 ms. Default 10
+    /// Sets how long resolving and all TCP connections of one attempt may take together: 1 ms to 1 hour. Default 10
     /// seconds. Each endpoint but the last gets an equal share of what is left.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.state.settings.connect_timeout = timeout.max(SHORTEST);
+        self.state.settings.connect_timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
-    /// Sets how long the TLS handshake may take: at least 1 ms. Default 10 seconds.
+    /// Sets how long the TLS handshake may take: 1 ms to 1 hour. Default 10 seconds.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.state.settings.handshake_timeout = timeout.max(SHORTEST);
+        self.state.settings.handshake_timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -194,3 +194,4 @@ impl fmt::Debug for Ready {
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(3600);

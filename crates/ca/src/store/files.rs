@@ -25,6 +25,12 @@ pub(super) fn create_directory(path: &Path) -> Result<(), StoreError> {
     builder.create(path).map_err(failed("create", path))
 }
 
+/// Refuses a directory in which others could have put an authority of theirs.
+pub(super) fn check_directory(path: &Path) -> Result<(), StoreError> {
+    let metadata = fs::metadata(path).map_err(failed("look at", path))?;
+    check_writers(&metadata, path)
+}
+
 /// Waits for the lock. It is free again when what is returned is dropped, or the process ends.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = open_new(OpenOptions::new().create(true), path, Readers::Owner)?;
@@ -34,6 +40,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     let (file, metadata) = open(path)?;
+    check_writers(&metadata, path)?;
     read_whole(file, &metadata, path)
 }
 
@@ -72,6 +79,7 @@ fn open(path: &Path) -> Result<(File, Metadata), StoreError> {
     }
     let file = File::open(path).map_err(failed("open", path))?;
     let metadata = file.metadata().map_err(failed("look at", path))?;
+    check_owner(&metadata, path)?;
     Ok((file, metadata))
 }
 
@@ -116,6 +124,45 @@ fn check_mode(metadata: &Metadata, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[cfg(unix)]
+fn check_writers(metadata: &Metadata, path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(StoreError::Writable { path: path.to_owned(), mode })
+    }
+}
+
+#[cfg(not(unix))]
+fn check_writers(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_owner(metadata: &Metadata, path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let directory = directory_of(path);
+    let directory = fs::metadata(directory).map_err(failed("look at", directory))?;
+    same_owner(path, metadata.uid(), directory.uid())
+}
+
+/// Whoever owns a file can change it, so it must be who owns the directory, or root.
+#[cfg(unix)]
+fn same_owner(path: &Path, owner: u32, directory_owner: u32) -> Result<(), StoreError> {
+    if owner == directory_owner || owner == 0 {
+        Ok(())
+    } else {
+        Err(StoreError::ForeignOwner { path: path.to_owned(), owner, directory_owner })
+    }
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
 #[cfg(not(unix))]
 fn check_mode(_: &Metadata, _: &Path) -> Result<(), StoreError> {
     Ok(())
@@ -124,13 +171,18 @@ fn check_mode(_: &Metadata, _: &Path) -> Result<(), StoreError> {
 /// The new name of a file is safe once its directory is.
 #[cfg(unix)]
 fn sync_directory(file: &Path) -> Result<(), StoreError> {
-    let directory = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(file);
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(failed("write", directory))
+}
+
+#[cfg(unix)]
+fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(not(unix))]
@@ -150,3 +202,22 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreEr
 }
 
 const MAX_BYTES: u64 = 1 << 20;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Only root can give a file away, so the rule is tried on numbers.
+    #[test]
+    fn files_belong_to_who_owns_the_directory_or_to_root() {
+        let path = Path::new("root-cert.pem");
+        assert!(same_owner(path, 1000, 1000).is_ok());
+        assert!(same_owner(path, 0, 1000).is_ok());
+        let error = same_owner(path, 1001, 1000).unwrap_err();
+        assert!(
+            matches!(error, StoreError::ForeignOwner { owner: 1001, directory_owner: 1000, .. }),
+            "{error:?}"
+        );
+        assert!(same_owner(path, 1000, 0).is_err(), "a user's file in root's directory");
+    }
+}

@@ -51,6 +51,20 @@ async fn short_names_of_the_service_send_its_full_name() {
 }
 
 #[tokio::test]
+async fn a_timeout_without_end_is_a_long_one() {
+    each_provider(async |world| {
+        let server = world.server(LEDGER).await;
+        let client = world
+            .client(&service(&[(server.address, AS_LEDGER)]))
+            .connect_timeout(std::time::Duration::MAX)
+            .handshake_timeout(std::time::Duration::MAX)
+            .build();
+        assert_eq!(read_all(client.connect(HOST, PORT).await.unwrap()).await, "hello");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_protocol_offers_its_alpn_names() {
     each_provider(async |world| {
         let server = RawServer::new(KeepsSilent).await;
