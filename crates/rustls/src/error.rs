@@ -30,7 +30,8 @@ pub enum HandshakeError {
         accepted: IdMatcher,
     },
 
-    /// The peer showed a good chain, but did not prove to hold its key.
+    /// The peer showed a good chain, but did not prove to hold its key: it signed with another, of the same
+    /// kind or not.
     #[error("the peer does not hold the key of `{presented}`")]
     NotKeyHolder {
         /// Whose chain it showed.
@@ -61,7 +62,10 @@ impl HandshakeError {
             }
             (
                 Some(Verdict::Valid(valid)),
-                Some(rustls::Error::InvalidCertificate(CertificateError::BadSignature)),
+                Some(rustls::Error::InvalidCertificate(
+                    CertificateError::BadSignature
+                    | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+                )),
             ) => Self::NotKeyHolder { presented: valid.into_id() },
             (_, Some(rustls::Error::NoCertificatesPresented)) => Self::NoCertificate,
             (_, Some(tls)) => match PeerRefusedUs::from_rustls(tls) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meshtls_identity::{AcceptedDomains, SpiffeId, TrustDomain};
+use meshtls_identity::{AcceptedDomains, ServiceAccountId, SpiffeId, TrustDomain};
 use meshtls_svid::{
     ChainPart, MAX_CERTIFICATES, MAX_CHAIN_BYTES, RejectSvid, SigningMark, TrustBundle,
     TrustBundles, Usage, ValidSvid, Validation, X509Svid, identify, validate,
@@ -22,6 +22,14 @@ fn ca() -> TestCa {
 
 fn ledger() -> SpiffeId {
     LEDGER.parse().unwrap()
+}
+
+/// Who a chain with `defect` names, if it is accepted.
+fn id_of(defect: Defect) -> SpiffeId {
+    match defect {
+        Defect::PathBeyondServiceAccount => format!("{LEDGER}/x").parse().unwrap(),
+        _ => ledger(),
+    }
 }
 
 fn domain(name: &str) -> TrustDomain {
@@ -82,7 +90,7 @@ fn every_defect() {
             let got = check_as(usage, ca.now(), hostile.chain(), hostile.bundles(), &accepted);
             match defect.verdict(usage) {
                 Verdict::Accepted | Verdict::HandshakeFails => {
-                    assert_eq!(*got.unwrap().id(), ledger(), "{defect} {usage}");
+                    assert_eq!(*got.unwrap().id(), id_of(defect), "{defect} {usage}");
                 }
                 Verdict::Rejected(reason) => {
                     assert_eq!(got.unwrap_err().reason(), reason, "{defect} {usage}");
@@ -90,6 +98,28 @@ fn every_defect() {
             }
         }
     }
+}
+
+/// What follows the service account is never dropped: that would name another workload.
+#[test]
+fn a_longer_path_names_no_service_account() {
+    let ca = ca();
+    let hostile = ca.hostile(Defect::PathBeyondServiceAccount);
+    let valid = check(hostile.chain(), hostile.bundles()).unwrap();
+    assert_ne!(*valid.id(), ledger());
+    assert!(ServiceAccountId::try_from(valid.id()).is_err(), "{}", valid.id());
+}
+
+/// The path goes through the certificate that is valid, so that one's end counts.
+#[test]
+fn a_renewed_intermediate() {
+    let ca = ca();
+    let hostile = ca.hostile(Defect::ExpiredIntermediateRenewed);
+    let valid = check(hostile.chain(), hostile.bundles()).unwrap();
+    assert_eq!(valid.not_after(), later(86_400));
+    let without = [&hostile.chain()[..2], &hostile.chain()[3..]].concat();
+    let reason = check(&without, hostile.bundles()).unwrap_err().reason();
+    assert_eq!(reason, "issuer_expired");
 }
 
 #[test]
@@ -108,6 +138,7 @@ fn rejections_carry_names_and_numbers() {
         (Defect::NoUri, RejectSvid::UriSans { count: 0 }),
         (Defect::IdInDnsName, RejectSvid::UriSans { count: 0 }),
         (Defect::SecondUriNotText, RejectSvid::UriSans { count: 2 }),
+        (Defect::SecondUriConstructed, RejectSvid::UriSans { count: 2 }),
         (Defect::ThirtyThreeUris, RejectSvid::UriSans { count: 33 }),
         (Defect::LeafIsCa, RejectSvid::SigningCertificate { mark: SigningMark::Ca }),
         (
@@ -131,6 +162,7 @@ fn rejections_carry_names_and_numbers() {
         (Defect::NotYetValidRoot, early(anchor)),
         (Defect::UnknownIssuer, RejectSvid::UntrustedIssuer { presented: presented.clone() }),
         (Defect::ServerOnly, RejectSvid::WrongPurpose { presented, usage: Usage::Client }),
+        (Defect::LeapSecond, RejectSvid::Malformed { part: leaf }),
         (Defect::TrailingBytes, RejectSvid::Malformed { part: leaf }),
         (Defect::NoCertificate, RejectSvid::NoCertificate),
     ] {

@@ -35,6 +35,13 @@ impl BadId {
         bad("percent-encoded NUL", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger%00"))),
         bad("NUL", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\0.evil"))),
         bad("line break", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\nallowed"))),
+        bad("tab", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\tx"))),
+        bad("backspace", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\x08x"))),
+        bad("carriage return", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\rallowed"))),
+        bad("escape", |td| text(format!("spiffe://{td}/ns/pay/sa/\x1b[2Jledger"))),
+        bad("delete", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\x7f"))),
+        bad("C1 next line", |td| text(format!("spiffe://{td}/ns/pay/sa/ledger\u{85}allowed"))),
+        bad("UTF-16, as in a BMPString", |td| utf16(&format!("spiffe://{td}/ns/pay/sa/ledger"))),
         bad("space", |td| text(format!("spiffe://{td}/ns/pay/sa/led ger"))),
         bad("space before", |td| text(format!(" spiffe://{td}/ns/pay/sa/ledger"))),
         bad("not ASCII", |td| text(format!("spiffe://{td}/ns/pay/sa/l\u{e9}dger"))),
@@ -79,4 +86,9 @@ const fn bad(name: &'static str, uri: fn(&str) -> Vec<u8>) -> BadId {
 
 fn text(uri: String) -> Vec<u8> {
     uri.into_bytes()
+}
+
+/// Most significant byte first.
+pub(crate) fn utf16(uri: &str) -> Vec<u8> {
+    uri.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }

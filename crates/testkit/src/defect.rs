@@ -29,12 +29,18 @@ pub enum Defect {
     SecondUriOther,
     /// A SPIFFE ID and a URI that is not UTF-8. Readers that skip it count one.
     SecondUriNotText,
+    /// A SPIFFE ID, and another as a BMPString in a constructed `[6]`. Readers that know the primitive form
+    /// only count one.
+    SecondUriConstructed,
     /// One URI, which is not UTF-8.
     UriNotText,
     /// A URI that is no SPIFFE ID.
     BadId(BadId),
     /// The ID of the trust domain itself, without a path.
     IdWithoutPath,
+    /// `/ns/pay/sa/ledger/x`: no defect but a SPIFFE ID of somebody else, and no service account's. Whoever
+    /// reads namespace and service account off its front is deceived.
+    PathBeyondServiceAccount,
     /// An ID of another trust domain, signed by this one's authority.
     ForeignTrustDomain,
     /// An ID of `<this domain>.evil`, signed by this domain's authority.
@@ -47,8 +53,12 @@ pub enum Defect {
     EndsBeforeItBegins,
     /// Valid until the end of 9999, which RFC 5280 section 4.1.2.5 gives to what never expires.
     NeverExpires,
+    /// Valid until a leap second. The seconds of a `UTCTime` end at 59 (X.680).
+    LeapSecond,
     /// An intermediate that expired.
     ExpiredIntermediate,
+    /// An intermediate that expired, and after it in the chain one of the same name and key that did not.
+    ExpiredIntermediateRenewed,
     /// An intermediate whose time has not come.
     NotYetValidIntermediate,
     /// A root that expired. webpki does not look.
@@ -83,6 +93,14 @@ pub enum Defect {
     TrailingBytes,
     /// A signature said to be ECDSA with SHA-1.
     Sha1,
+    /// A signature said to be RSA with MD5.
+    Md5,
+    /// The leaf's key is RSA with 1024 bits, and [`Hostile::private_key`](crate::Hostile::private_key) of
+    /// P-256: no provider signs with such a key, nor takes its signature.
+    Rsa1024Key,
+    /// The leaf's key is on P-521, and [`Hostile::private_key`](crate::Hostile::private_key) of P-256: ring
+    /// knows no P-521. (AWS-LC does: there a peer that signs with such a key is accepted.)
+    P521Key,
     /// An X509-SVID that signed another one.
     LeafSignedByLeaf,
     /// An intermediate without `cA`.
@@ -93,6 +111,9 @@ pub enum Defect {
     PathTooLong,
     /// An intermediate with a name constraint that excludes every URI of the trust domain.
     NameExcluded,
+    /// An intermediate with a name constraint that permits the URIs of the trust domain, and no others.
+    /// webpki does not read constraints on URIs, and refuses what they apply to.
+    NamePermitted,
     /// The intermediate is left out of the chain.
     IntermediateMissing,
     /// Signed by a root that nobody trusts.
@@ -140,7 +161,8 @@ impl Defect {
             | Self::SameUriTwice
             | Self::ThirtyThreeUris
             | Self::SecondUriOther
-            | Self::SecondUriNotText => Rejected("uri_san_count"),
+            | Self::SecondUriNotText
+            | Self::SecondUriConstructed => Rejected("uri_san_count"),
             Self::UriNotText | Self::BadId(_) => Rejected("not_a_spiffe_id"),
             Self::IdWithoutPath => Rejected("id_without_path"),
             Self::ForeignTrustDomain | Self::TrustDomainAsPrefix => {
@@ -157,7 +179,11 @@ impl Defect {
                 Rejected("signing_certificate")
             }
             Self::NoDigitalSignature => Rejected("key_usage"),
-            Self::NeverExpires | Self::NoKeyUsage | Self::NoExtendedKeyUsage => Accepted,
+            Self::PathBeyondServiceAccount
+            | Self::NeverExpires
+            | Self::ExpiredIntermediateRenewed
+            | Self::NoKeyUsage
+            | Self::NoExtendedKeyUsage => Accepted,
             Self::ServerOnly => match usage {
                 Usage::Client => Rejected("wrong_purpose"),
                 Usage::Server => Accepted,
@@ -168,20 +194,22 @@ impl Defect {
             },
             Self::AnyUsageOnly => Rejected("wrong_purpose"),
             Self::UnknownCriticalExtension => Rejected("unknown_critical_extension"),
-            Self::ExtensionTwice | Self::TrailingBytes => Rejected("malformed_certificate"),
+            Self::LeapSecond | Self::ExtensionTwice | Self::TrailingBytes => {
+                Rejected("malformed_certificate")
+            }
             Self::Version1 => Rejected("certificate_version"),
-            Self::Sha1 => Rejected("unsupported_algorithm"),
+            Self::Sha1 | Self::Md5 => Rejected("unsupported_algorithm"),
             Self::LeafSignedByLeaf | Self::IntermediateNotCa | Self::IntermediateMayNotSign => {
                 Rejected("issuer_not_authority")
             }
             Self::PathTooLong => Rejected("path_length"),
-            Self::NameExcluded => Rejected("name_constraint"),
+            Self::NameExcluded | Self::NamePermitted => Rejected("name_constraint"),
             Self::IntermediateMissing | Self::UnknownIssuer | Self::SelfSigned => {
                 Rejected("untrusted_issuer")
             }
             Self::ImpostorIssuer => Rejected("wrong_signature"),
             Self::NoCertificate => Rejected("no_certificate"),
-            Self::WrongKey => HandshakeFails,
+            Self::WrongKey | Self::Rsa1024Key | Self::P521Key => HandshakeFails,
         }
     }
 
@@ -194,15 +222,19 @@ impl Defect {
         Self::ThirtyThreeUris,
         Self::SecondUriOther,
         Self::SecondUriNotText,
+        Self::SecondUriConstructed,
         Self::UriNotText,
         Self::IdWithoutPath,
+        Self::PathBeyondServiceAccount,
         Self::ForeignTrustDomain,
         Self::TrustDomainAsPrefix,
         Self::Expired,
         Self::NotYetValid,
         Self::EndsBeforeItBegins,
         Self::NeverExpires,
+        Self::LeapSecond,
         Self::ExpiredIntermediate,
+        Self::ExpiredIntermediateRenewed,
         Self::NotYetValidIntermediate,
         Self::ExpiredRoot,
         Self::NotYetValidRoot,
@@ -220,11 +252,15 @@ impl Defect {
         Self::Version1,
         Self::TrailingBytes,
         Self::Sha1,
+        Self::Md5,
+        Self::Rsa1024Key,
+        Self::P521Key,
         Self::LeafSignedByLeaf,
         Self::IntermediateNotCa,
         Self::IntermediateMayNotSign,
         Self::PathTooLong,
         Self::NameExcluded,
+        Self::NamePermitted,
         Self::IntermediateMissing,
         Self::UnknownIssuer,
         Self::ImpostorIssuer,

@@ -44,6 +44,8 @@ pub(crate) fn utf8(text: &str) -> Vec<u8> {
     element(0x0c, text.as_bytes())
 }
 
+pub(crate) const NULL: &[u8] = &[0x05, 0x00];
+
 pub(crate) const TRUE: &[u8] = &[0x01, 0x01, 0xff];
 
 /// A non-negative number below 128.

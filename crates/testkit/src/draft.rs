@@ -8,20 +8,20 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::der::{
-    TRUE, bit_string, element, octet_string, oid, sequence, set, small, tagged, time, utf8,
+    NULL, TRUE, bit_string, element, octet_string, oid, sequence, set, small, tagged, time, utf8,
 };
 
-/// The parts of a certificate, in DER. Public keys and signatures are ECDSA on P-256.
+/// The parts of a certificate, in DER. Public keys and signatures are ECDSA on P-256, unless spoiled.
 pub(crate) struct Draft {
     /// `None`: version 1, in which extensions are not written either.
     pub(crate) version: Option<u8>,
     pub(crate) issuer: Vec<u8>,
-    pub(crate) not_before: UnixTime,
-    pub(crate) not_after: UnixTime,
+    pub(crate) not_before: Vec<u8>,
+    pub(crate) not_after: Vec<u8>,
     pub(crate) subject: Vec<u8>,
     pub(crate) spki: Vec<u8>,
     pub(crate) extensions: Vec<Extension>,
-    pub(crate) signature_algorithm: &'static [u8],
+    pub(crate) signature_algorithm: Vec<u8>,
 }
 
 pub(crate) struct Extension {
@@ -46,7 +46,7 @@ impl Issuer {
     }
 
     pub(crate) fn named(name: Vec<u8>, signer: Arc<dyn Signer>) -> Self {
-        let key_id = key_id(signer.public_key());
+        let key_id = key_id(signer.public_key().spki().as_ref());
         Self { name, key_id, signer }
     }
 
@@ -87,12 +87,12 @@ impl Draft {
             not_before: before(now, Duration::from_secs(120)),
             not_after: after(now, DAY),
             subject,
-            spki: key.spki().as_ref().to_vec(),
+            spki: vec![],
             extensions: vec![],
-            signature_algorithm: ECDSA_WITH_SHA256,
+            signature_algorithm: sequence(&[&oid(ECDSA_WITH_SHA256)]),
         };
         draft.set_issuer(issuer);
-        draft.set(SUBJECT_KEY_ID, false, octet_string(&key_id(key)));
+        draft.set_key(key.spki().as_ref());
         draft
     }
 
@@ -100,6 +100,12 @@ impl Draft {
     pub(crate) fn set_issuer(&mut self, issuer: &Issuer) {
         self.issuer.clone_from(&issuer.name);
         self.set(AUTHORITY_KEY_ID, false, sequence(&[&element(0x80, &issuer.key_id)]));
+    }
+
+    /// Says whose certificate it is, by a `SubjectPublicKeyInfo`.
+    pub(crate) fn set_key(&mut self, spki: &[u8]) {
+        self.spki = spki.to_vec();
+        self.set(SUBJECT_KEY_ID, false, octet_string(&key_id(spki)));
     }
 
     /// Adds an extension, or replaces the one of its kind.
@@ -127,19 +133,19 @@ impl Draft {
             Some(_) => tagged(3, &sequence(&[&extensions])),
             None => vec![],
         };
-        let algorithm = sequence(&[&oid(self.signature_algorithm)]);
+        let algorithm = &self.signature_algorithm;
         let to_be_signed = sequence(&[
             &version,
             &small(0x4d),
-            &algorithm,
+            algorithm,
             &self.issuer,
-            &sequence(&[&time(self.not_before), &time(self.not_after)]),
+            &sequence(&[&self.not_before, &self.not_after]),
             &self.subject,
             &self.spki,
             &extensions,
         ]);
         let signature = signer.sign(&to_be_signed).expect("a key in memory signs");
-        sequence(&[&to_be_signed, &algorithm, &bit_string(&signature)]).into()
+        sequence(&[&to_be_signed, algorithm, &bit_string(&signature)]).into()
     }
 }
 
@@ -161,18 +167,23 @@ pub(crate) fn key_usage(flags: u8) -> Vec<u8> {
     element(0x03, &[unused, flags])
 }
 
-pub(crate) fn before(time: UnixTime, by: Duration) -> UnixTime {
-    let since = Duration::from_secs(time.as_secs());
-    UnixTime::since_unix_epoch(since.saturating_sub(by))
+pub(crate) fn before(now: UnixTime, by: Duration) -> Vec<u8> {
+    let since = Duration::from_secs(now.as_secs());
+    time(UnixTime::since_unix_epoch(since.saturating_sub(by)))
 }
 
-pub(crate) fn after(time: UnixTime, by: Duration) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(time.as_secs()).saturating_add(by))
+pub(crate) fn after(now: UnixTime, by: Duration) -> Vec<u8> {
+    let since = Duration::from_secs(now.as_secs());
+    time(UnixTime::since_unix_epoch(since.saturating_add(by)))
+}
+
+/// `AlgorithmIdentifier` of RSA with MD5, whose parameters are NULL (RFC 3279 section 2.2.1).
+pub(crate) fn rsa_with_md5() -> Vec<u8> {
+    sequence(&[&oid(RSA_WITH_MD5), NULL])
 }
 
 /// As `meshtls-ca` chooses it: the key's last 20 bytes.
-fn key_id(key: &PublicKey) -> Vec<u8> {
-    let spki = key.spki();
+fn key_id(spki: &[u8]) -> Vec<u8> {
     spki.last_chunk::<20>()
         .expect("every key is longer")
         .to_vec()
@@ -182,6 +193,8 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// `uniformResourceIdentifier [6]` and `dNSName [2]` of `GeneralName` (RFC 5280 section 4.2.1.6).
 pub(crate) const URI: u8 = 0x86;
+/// The same number, with elements inside: not what RFC 5280 has.
+pub(crate) const URI_CONSTRUCTED: u8 = 0xa6;
 pub(crate) const DNS: u8 = 0x82;
 
 pub(crate) const DIGITAL_SIGNATURE: u8 = 0x80;
@@ -189,7 +202,7 @@ pub(crate) const KEY_ENCIPHERMENT: u8 = 0x20;
 pub(crate) const KEY_CERT_SIGN: u8 = 0x04;
 pub(crate) const CRL_SIGN: u8 = 0x02;
 
-/// Object identifiers (RFC 5280 sections 4.2.1 and 4.2.2; RFC 5758 section 3.2).
+/// Object identifiers (RFC 5280 sections 4.2.1 and 4.2.2; RFC 3279 section 2.2; RFC 5758 section 3.2).
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 pub(crate) const SUBJECT_KEY_ID: &[u8] = &[0x55, 29, 14];
 pub(crate) const KEY_USAGE: &[u8] = &[0x55, 29, 15];
@@ -205,3 +218,4 @@ pub(crate) const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 pub(crate) const UNKNOWN_EXTENSION: &[u8] = &[0x88, 0x37, 1];
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 pub(crate) const ECDSA_WITH_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+const RSA_WITH_MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4];

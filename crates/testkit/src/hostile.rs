@@ -7,13 +7,14 @@ use meshtls_ca::{KeyPair, KeyType, Signer};
 use meshtls_svid::{TrustBundle, TrustBundles};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
+use crate::bad_id::utf16;
 use crate::defect::Defect;
-use crate::der::{TRUE, element, oid, sequence, small, tagged};
+use crate::der::{TRUE, element, oid, sequence, small, tagged, time};
 use crate::draft::{
     ANY_USAGE, BASIC_CONSTRAINTS, CLIENT_AUTH, CRL_SIGN, DAY, DIGITAL_SIGNATURE, DNS, Draft,
     ECDSA_WITH_SHA1, EXT_KEY_USAGE, Issuer, KEY_CERT_SIGN, KEY_ENCIPHERMENT, KEY_USAGE,
-    NAME_CONSTRAINTS, SERVER_AUTH, SUBJECT_ALT_NAME, UNKNOWN_EXTENSION, URI, after, before,
-    common_name, key_usage,
+    NAME_CONSTRAINTS, SERVER_AUTH, SUBJECT_ALT_NAME, UNKNOWN_EXTENSION, URI, URI_CONSTRUCTED,
+    after, before, common_name, key_usage, rsa_with_md5,
 };
 use crate::test_ca::TestCa;
 
@@ -32,7 +33,8 @@ impl Hostile {
         &self.chain
     }
 
-    /// The private key of the leaf (of [`Defect::WrongKey`]: another one), in PKCS #8.
+    /// The private key of the leaf (of [`Defect::WrongKey`], [`Defect::Rsa1024Key`] and
+    /// [`Defect::P521Key`]: another one), in PKCS #8.
     #[must_use]
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         self.key.private_key()
@@ -125,9 +127,14 @@ impl<'a> Forger<'a> {
             Defect::ThirtyThreeUris => self.names(&[(URI, id); 33]),
             Defect::SecondUriOther => self.names(&[(URI, id), (URI, b"https://prod.example/")]),
             Defect::SecondUriNotText => self.names(&[(URI, id), (URI, b"spiffe://\xff/a")]),
+            Defect::SecondUriConstructed => {
+                let second = element(BMP_STRING, &utf16(&other));
+                self.names(&[(URI, id), (URI_CONSTRUCTED, &second)]);
+            }
             Defect::UriNotText => self.names(&[(URI, b"spiffe://prod.example/\xff")]),
             Defect::BadId(bad) => self.names(&[(URI, &bad.uri(td))]),
             Defect::IdWithoutPath => self.names(&[(URI, format!("spiffe://{td}").as_bytes())]),
+            Defect::PathBeyondServiceAccount => self.names(&[(URI, &[id, b"/x"].concat())]),
             Defect::ForeignTrustDomain => {
                 self.names(&[(URI, b"spiffe://foreign.example/ns/a/sa/b")])
             }
@@ -141,11 +148,13 @@ impl<'a> Forger<'a> {
                 self.leaf.not_after = before(now, DAY);
             }
             Defect::NeverExpires => {
-                self.leaf.not_after = UnixTime::since_unix_epoch(END_OF_9999);
+                self.leaf.not_after = time(UnixTime::since_unix_epoch(END_OF_9999));
             }
+            Defect::LeapSecond => self.leaf.not_after = element(UTC_TIME, b"491231235960Z"),
             Defect::ExpiredIntermediate => {
                 self.intermediate(|draft| draft.not_after = before(now, SECOND));
             }
+            Defect::ExpiredIntermediateRenewed => self.renewed_intermediate(),
             Defect::NotYetValidIntermediate => {
                 self.intermediate(|draft| draft.not_before = after(now, SECOND));
             }
@@ -169,7 +178,10 @@ impl<'a> Forger<'a> {
                 self.leaf.subject = common_name(&String::from_utf8_lossy(id));
             }
             Defect::TrailingBytes => self.after_leaf = b"\x05\x00",
-            Defect::Sha1 => self.leaf.signature_algorithm = ECDSA_WITH_SHA1,
+            Defect::Sha1 => self.leaf.signature_algorithm = sequence(&[&oid(ECDSA_WITH_SHA1)]),
+            Defect::Md5 => self.leaf.signature_algorithm = rsa_with_md5(),
+            Defect::Rsa1024Key => self.leaf.set_key(RSA_1024),
+            Defect::P521Key => self.leaf.set_key(P_521),
             Defect::LeafSignedByLeaf => self.signed_by_leaf(other.as_bytes()),
             Defect::IntermediateNotCa => {
                 self.intermediate(|draft| draft.set(BASIC_CONSTRAINTS, true, sequence(&[])));
@@ -183,11 +195,8 @@ impl<'a> Forger<'a> {
                 });
                 self.intermediate(|_| {});
             }
-            Defect::NameExcluded => {
-                let excluded = sequence(&[&element(URI, td.as_bytes())]);
-                let constraints = sequence(&[&tagged(1, &excluded)]);
-                self.intermediate(|draft| draft.set(NAME_CONSTRAINTS, true, constraints));
-            }
+            Defect::NamePermitted => self.name_constraint(PERMITTED),
+            Defect::NameExcluded => self.name_constraint(EXCLUDED),
             Defect::IntermediateMissing => {
                 self.intermediate(|_| {});
                 self.above.clear();
@@ -227,6 +236,27 @@ impl<'a> Forger<'a> {
         self.issued_by(&new);
     }
 
+    /// Puts an intermediate between, and before it in the chain its own former certificate, which expired.
+    fn renewed_intermediate(&mut self) {
+        let above = Issuer::named(self.leaf.issuer.clone(), Arc::clone(&self.signer));
+        let new = Issuer::new("renewed intermediate");
+        let valid = Draft::authority(&new, &above, self.ca.now());
+        let mut expired = Draft::authority(&new, &above, self.ca.now());
+        expired.not_after = before(self.ca.now(), SECOND);
+        for draft in [valid, expired] {
+            self.above.insert(0, draft.sign(above.signer.as_ref()));
+        }
+        self.issued_by(&new);
+    }
+
+    /// Puts an intermediate between that permits, or excludes, the URIs of the trust domain.
+    fn name_constraint(&mut self, subtrees: u8) {
+        let host = self.ca.trust_domain().as_str();
+        let subtree = sequence(&[&element(URI, host.as_bytes())]);
+        let constraints = sequence(&[&tagged(subtrees, &subtree)]);
+        self.intermediate(|draft| draft.set(NAME_CONSTRAINTS, true, constraints));
+    }
+
     /// Replaces the root, and trusts the new one instead.
     fn root(&mut self, spoil: impl FnOnce(&mut Draft)) {
         let root = Issuer::new("another root");
@@ -264,4 +294,16 @@ impl<'a> Forger<'a> {
 }
 
 const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+/// Public keys made with OpenSSL 3.0, whose private keys are thrown away.
+const RSA_1024: &[u8] = include_bytes!("keys/rsa1024.spki.der");
+const P_521: &[u8] = include_bytes!("keys/p521.spki.der");
+
+/// Tags of universal types (X.680 section 8.4).
+const UTC_TIME: u8 = 0x17;
+const BMP_STRING: u8 = 0x1e;
+
+/// `permittedSubtrees [0]` and `excludedSubtrees [1]` (RFC 5280 section 4.2.1.10).
+const PERMITTED: u8 = 0;
+const EXCLUDED: u8 = 1;
+
 const SECOND: Duration = Duration::from_secs(1);

@@ -23,6 +23,14 @@ fn alert_for(reason: &str) -> u8 {
     }
 }
 
+/// Who a chain with `defect` names, if it is accepted.
+fn id_of(defect: Defect) -> &'static str {
+    match defect {
+        Defect::PathBeyondServiceAccount => "spiffe://prod.example/ns/pay/sa/ledger/x",
+        _ => LEDGER,
+    }
+}
+
 /// Copies, since a configuration takes its trust over.
 fn copied(bundles: &TrustBundles) -> TrustBundles {
     TrustBundles::new(bundles.bundles().map(|bundle| {
@@ -45,7 +53,9 @@ async fn clients_with_a_defect() {
                 .config();
             let (peer, seen) = mesh_to_raw_client(&server, AlpnAnswer::None, config).await;
             match defect.verdict(Usage::Client) {
-                Verdict::Accepted => assert_eq!(peer.unwrap().id().as_str(), LEDGER, "{name}"),
+                Verdict::Accepted => {
+                    assert_eq!(peer.unwrap().id().as_str(), id_of(defect), "{name}");
+                }
                 Verdict::HandshakeFails => {
                     let error = peer.unwrap_err();
                     assert_eq!(
@@ -92,7 +102,9 @@ async fn servers_with_a_defect() {
             let (served, peer) = raw_server_to_mesh(config, &client, &IdMatcher::Any).await;
             let alert = served.err().as_ref().and_then(alert_in);
             match defect.verdict(Usage::Server) {
-                Verdict::Accepted => assert_eq!(peer.unwrap().id().as_str(), LEDGER, "{name}"),
+                Verdict::Accepted => {
+                    assert_eq!(peer.unwrap().id().as_str(), id_of(defect), "{name}");
+                }
                 Verdict::HandshakeFails => {
                     let error = peer.unwrap_err();
                     assert_eq!((error.reason(), alert), ("not_key_holder", Some(51)), "{name}");
