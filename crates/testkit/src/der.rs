@@ -44,6 +44,10 @@ pub(crate) fn utf8(text: &str) -> Vec<u8> {
     element(0x0c, text.as_bytes())
 }
 
+/// Tags of universal types (X.680 section 8.4).
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const BMP_STRING: u8 = 0x1e;
+
 pub(crate) const NULL: &[u8] = &[0x05, 0x00];
 
 pub(crate) const TRUE: &[u8] = &[0x01, 0x01, 0xff];
@@ -61,7 +65,7 @@ pub(crate) fn time(time: UnixTime) -> Vec<u8> {
     let (day, hour, minute, second) = (date.day(), date.hour(), date.minute(), date.second());
     let rest = format!("{month:02}{day:02}{hour:02}{minute:02}{second:02}Z");
     match year {
-        1950..=2049 => element(0x17, format!("{:02}{rest}", year % 100).as_bytes()),
+        1950..=2049 => element(UTC_TIME, format!("{:02}{rest}", year % 100).as_bytes()),
         _ => element(0x18, format!("{year:04}{rest}").as_bytes()),
     }
 }

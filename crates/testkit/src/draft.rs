@@ -219,3 +219,7 @@ pub(crate) const UNKNOWN_EXTENSION: &[u8] = &[0x88, 0x37, 1];
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 pub(crate) const ECDSA_WITH_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
 const RSA_WITH_MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4];
+
+/// Public keys made with OpenSSL 3.0, whose private keys are thrown away.
+pub(crate) const RSA_1024: &[u8] = include_bytes!("keys/rsa1024.spki.der");
+pub(crate) const P_521: &[u8] = include_bytes!("keys/p521.spki.der");

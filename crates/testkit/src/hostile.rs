@@ -9,12 +9,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::bad_id::utf16;
 use crate::defect::Defect;
-use crate::der::{TRUE, element, oid, sequence, small, tagged, time};
+use crate::der::{BMP_STRING, TRUE, UTC_TIME, element, oid, sequence, small, tagged, time};
 use crate::draft::{
     ANY_USAGE, BASIC_CONSTRAINTS, CLIENT_AUTH, CRL_SIGN, DAY, DIGITAL_SIGNATURE, DNS, Draft,
     ECDSA_WITH_SHA1, EXT_KEY_USAGE, Issuer, KEY_CERT_SIGN, KEY_ENCIPHERMENT, KEY_USAGE,
-    NAME_CONSTRAINTS, SERVER_AUTH, SUBJECT_ALT_NAME, UNKNOWN_EXTENSION, URI, URI_CONSTRUCTED,
-    after, before, common_name, key_usage, rsa_with_md5,
+    NAME_CONSTRAINTS, P_521, RSA_1024, SERVER_AUTH, SUBJECT_ALT_NAME, UNKNOWN_EXTENSION, URI,
+    URI_CONSTRUCTED, after, before, common_name, key_usage, rsa_with_md5,
 };
 use crate::test_ca::TestCa;
 
@@ -294,14 +294,6 @@ impl<'a> Forger<'a> {
 }
 
 const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
-/// Public keys made with OpenSSL 3.0, whose private keys are thrown away.
-const RSA_1024: &[u8] = include_bytes!("keys/rsa1024.spki.der");
-const P_521: &[u8] = include_bytes!("keys/p521.spki.der");
-
-/// Tags of universal types (X.680 section 8.4).
-const UTC_TIME: u8 = 0x17;
-const BMP_STRING: u8 = 0x1e;
-
 /// `permittedSubtrees [0]` and `excludedSubtrees [1]` (RFC 5280 section 4.2.1.10).
 const PERMITTED: u8 = 0;
 const EXCLUDED: u8 = 1;
