@@ -17,11 +17,15 @@ pub(crate) enum Kind {
 impl Kind {
     const ALL: [Self; 3] = [Self::PeerAuthentication, Self::ServiceEntry, Self::WorkloadEntry];
 
-    /// The names of all kinds, for suggestions.
-    const NAMES: [&'static str; 3] = [
+    /// Every value of `kind` that is read: the kinds, and the lists of them.
+    const NAMES: [&'static str; 7] = [
         Self::PeerAuthentication.as_str(),
         Self::ServiceEntry.as_str(),
         Self::WorkloadEntry.as_str(),
+        "PeerAuthenticationList",
+        "ServiceEntryList",
+        "WorkloadEntryList",
+        LIST,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -96,8 +100,15 @@ pub(crate) fn identify<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError
     let api_version = object.require("apiVersion")?;
     let kind = object.require("kind")?;
     let (version, name) = (api_version.text()?, kind.text()?);
-    if name == "List" && version == "v1" {
-        return items(field);
+    if name == LIST {
+        return match version {
+            LIST_VERSION => items(field),
+            _ => Err(api_version.refuse(ParseFault::UnsupportedVersion {
+                kind: LIST,
+                found: shorten(version),
+                expected: LIST_VERSION,
+            })),
+        };
     }
     if let Some(known) = Kind::ALL
         .into_iter()
@@ -113,6 +124,7 @@ pub(crate) fn identify<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError
             field.object(&["apiVersion", "kind", "metadata", "spec", "status"])?,
         ));
     }
+    check_unread(version, &kind, name)?;
     let object_name = object
         .get("metadata")
         .and_then(|metadata| metadata.open_object().ok())
@@ -149,6 +161,30 @@ fn check_version(kind: Kind, api_version: &Field<'_>) -> Result<(), ParseError> 
         }
         _ => Ok(()),
     }
+}
+
+/// A kind that is not read may be skipped only if it is not a slip of the pen: skipping that would drop a policy.
+fn check_unread(version: &str, kind: &Field<'_>, name: &str) -> Result<(), ParseError> {
+    let unknown = |nearest| ParseFault::UnknownKind { found: shorten(name), nearest };
+    let other_case = Kind::NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name));
+    if other_case.is_some() {
+        return Err(kind.refuse(unknown(other_case)));
+    }
+    let group = version.split_once('/').map_or(version, |(group, _)| group);
+    let is_group = |known: &str| group.eq_ignore_ascii_case(known);
+    let unread = [(SECURITY, UNREAD_SECURITY), (NETWORKING, UNREAD_NETWORKING)]
+        .into_iter()
+        .find_map(|(known, kinds)| is_group(known).then_some(kinds));
+    let singular = name.strip_suffix("List").unwrap_or(name);
+    let Some(unread) = unread.filter(|kinds| !kinds.contains(&singular)) else { return Ok(()) };
+    let slip = nearest(name, &Kind::NAMES);
+    // Policies live in one group only; of the other, kinds may be added that have nothing to do with them.
+    if slip.is_some() || is_group(SECURITY) {
+        return Err(kind.refuse(unknown(slip.or_else(|| nearest(name, unread)))));
+    }
+    Ok(())
 }
 
 /// Reads `metadata`. Fields without a meaning here are left alone, whatever they are.
@@ -192,3 +228,22 @@ fn checked_name<'n>(field: &Field<'n>) -> Result<&'n str, ParseError> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if fits { Ok(name) } else { Err(field.refuse(ParseFault::BadName { found: shorten(name) })) }
 }
+
+/// A list of objects of any kind, and its `apiVersion`.
+const LIST: &str = "List";
+const LIST_VERSION: &str = "v1";
+
+const SECURITY: &str = "security.istio.io";
+const NETWORKING: &str = "networking.istio.io";
+
+/// The kinds of Istio that are not read here, by group.
+const UNREAD_SECURITY: &[&str] = &["AuthorizationPolicy", "RequestAuthentication"];
+const UNREAD_NETWORKING: &[&str] = &[
+    "DestinationRule",
+    "EnvoyFilter",
+    "Gateway",
+    "ProxyConfig",
+    "Sidecar",
+    "VirtualService",
+    "WorkloadGroup",
+];

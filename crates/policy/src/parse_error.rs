@@ -202,6 +202,14 @@ pub enum ParseFault {
         /// The `apiVersion` to write.
         expected: &'static str,
     },
+    /// A kind that is a slip of the pen, or that its API group does not have.
+    #[error("unknown kind `{found}`{}", did_you_mean(*nearest))]
+    UnknownKind {
+        /// The kind in the text.
+        found: String,
+        /// The kind that looks most like it.
+        nearest: Option<&'static str>,
+    },
     /// The object names no namespace, and the options give no default.
     #[error("no namespace: say which one the object is for")]
     NoNamespace,
@@ -248,6 +256,7 @@ impl ParseFault {
             Self::MissingField { .. } => "missing_field",
             Self::UnknownField { .. } => "unknown_field",
             Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::UnknownKind { .. } => "unknown_kind",
             Self::NoNamespace => "no_namespace",
             Self::BadName { .. } => "bad_name",
             Self::BadTimestamp { .. } => "bad_timestamp",

@@ -30,7 +30,8 @@ impl Resources {
     /// Reads YAML or JSON: any number of documents, `kind: List` included, with the default [`ParseOptions`].
     ///
     /// `source_name` is what errors and warnings call the text, such as its path. Kinds that are not read here are skipped
-    /// and listed in [`skipped`](Self::skipped). An empty text is an empty collection.
+    /// and listed in [`skipped`](Self::skipped), unless they look like a slip of the pen
+    /// ([`ParseFault::UnknownKind`]). An empty text is an empty collection.
     ///
     /// # Errors
     ///

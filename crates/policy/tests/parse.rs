@@ -369,7 +369,7 @@ fn nothing_is_read_from_nothing() {
 #[test]
 fn other_kinds_are_skipped_and_reported() {
     let text = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{replicas: 1, x: [1, 2]}}\n---\n{}---\napiVersion: security.istio.io/v1\nkind: PeerAuthentcation\n",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{replicas: 1, x: [1, 2]}}\n---\n{}---\napiVersion: example.com/v1\nkind: PeerAuthentcation\n",
         policy("{}")
     );
     let read = Resources::parse("p.yaml", &text).unwrap();
@@ -380,6 +380,71 @@ fn other_kinds_are_skipped_and_reported() {
         "p.yaml:11: PeerAuthentcation is not read here, did you mean `PeerAuthentication`?",
     ];
     assert_eq!(reports, want);
+}
+
+#[test]
+fn kinds_of_istio_that_are_not_read_are_skipped() {
+    for (group, kind) in [
+        ("security.istio.io", "AuthorizationPolicy"),
+        ("security.istio.io", "RequestAuthentication"),
+        ("security.istio.io", "RequestAuthenticationList"),
+        ("networking.istio.io", "DestinationRule"),
+        ("networking.istio.io", "EnvoyFilter"),
+        ("networking.istio.io", "Gateway"),
+        ("networking.istio.io", "ProxyConfig"),
+        ("networking.istio.io", "Sidecar"),
+        ("networking.istio.io", "VirtualService"),
+        ("networking.istio.io", "WorkloadGroup"),
+        ("networking.istio.io", "SomethingNew"),
+        ("example.com", "Lists"),
+    ] {
+        let text = format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata: {{name: a}}\n");
+        let read = Resources::parse("p.yaml", &text).unwrap();
+        assert_eq!(read.skipped().len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn a_misspelt_kind_or_list_is_refused_not_skipped() {
+    let meta = "metadata: {name: a, namespace: b}";
+    for (version, kind, reason, nearest) in [
+        ("security.istio.io/v1", "PeerAuthentcation", "unknown_kind", Some("PeerAuthentication")),
+        ("security.istio.io/v1", "PeerAuthentications", "unknown_kind", Some("PeerAuthentication")),
+        ("security.istio.io", "PeerAuthn", "unknown_kind", None),
+        ("Security.Istio.io/v1", "AuthorizationPolcy", "unknown_kind", Some("AuthorizationPolicy")),
+        ("security.istio.io/v1", "Policy", "unknown_kind", None),
+        ("networking.istio.io/v1", "ServiceEntri", "unknown_kind", Some("ServiceEntry")),
+        ("networking.istio.io/v1", "WorkloadEntyList", "unknown_kind", Some("WorkloadEntryList")),
+        ("networking.istio.io/v1", "PeerAuthentcation", "unknown_kind", Some("PeerAuthentication")),
+        ("security.istio.io/v1", "peerauthentication", "unknown_kind", Some("PeerAuthentication")),
+        ("example.com/v1", "SERVICEENTRY", "unknown_kind", Some("ServiceEntry")),
+        ("v1", "list", "unknown_kind", Some("List")),
+        ("v1beta1", "List", "unsupported_version", None),
+        ("security.istio.io/v1", "List", "unsupported_version", None),
+    ] {
+        let error = refused(kind, &format!("apiVersion: {version}\nkind: {kind}\n{meta}\n"));
+        assert_eq!(error.reason(), reason, "{version} {kind}: {error}");
+        let place = if reason == "unknown_kind" { (2, 7, "kind") } else { (1, 13, "apiVersion") };
+        let got = (error.line().unwrap(), error.column().unwrap(), error.field());
+        assert_eq!(got, place, "{version} {kind}");
+        let hint = match error.fault() {
+            ParseFault::UnknownKind { nearest, .. } => *nearest,
+            _ => None,
+        };
+        assert_eq!(hint, nearest, "{version} {kind}");
+    }
+    let list = format!(
+        "apiVersion: v2\nkind: List\nitems: [{{{}}}]",
+        policy("{mtls: {mode: STRICT}}")
+            .trim_end()
+            .replace('\n', ", ")
+    );
+    let want = "p.yaml:1:13: apiVersion: `v2` has no List, `v1` has";
+    assert_eq!(refused("a list of policies", &list).to_string(), want);
+    let slip = policy("{}").replace("PeerAuthentication", "PeerAuthentcation");
+    let want =
+        "p.yaml:2:7: kind: unknown kind `PeerAuthentcation`, did you mean `PeerAuthentication`?";
+    assert_eq!(refused("a slip", &slip).to_string(), want);
 }
 
 #[test]
