@@ -20,7 +20,7 @@ use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, Server, ca,
     client::{Client, with_svid},
-    identity, policy_set, profile,
+    identity, policy_set, profile, profiles,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -237,54 +237,58 @@ impl Pipe {
 async fn a_slow_handshake() {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    // How long the hello takes, how long the client's second flight takes, and whether that is fast enough.
-    for (hello, flight, accepted) in [(0, 0, true), (9, 9, true), (9, 11, false), (0, 11, false)] {
-        let server = Server::new(&ca, Strict, Tcp);
-        let (near, client_end) = duplex(1 << 16);
-        let (server_end, far) = duplex(1 << 16);
-        let mut pipe = Pipe { client: client_end, server: server_end };
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-        let start = Instant::now();
-        let accept = async {
-            let result = server.acceptor.accept(far, None).await;
-            (result, start.elapsed())
-        };
-        let relay = async {
-            let hello_len = {
-                let mut header = [0; 5];
-                pipe.client.read_exact(&mut header).await.unwrap();
-                pipe.server.write_all(&header).await.unwrap();
-                usize::from(u16::from_be_bytes([header[3], header[4]]))
+    for (provider, profile) in profiles() {
+        // How long the hello takes, how long the client's second flight takes, and whether that is fast enough.
+        for (hello, flight, accepted) in
+            [(0, 0, true), (9, 9, true), (9, 11, false), (0, 11, false)]
+        {
+            let server = Server::new_with_profile(&profile, &ca, Strict, Tcp);
+            let (near, client_end) = duplex(1 << 16);
+            let (server_end, far) = duplex(1 << 16);
+            let mut pipe = Pipe { client: client_end, server: server_end };
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+            let start = Instant::now();
+            let accept = async {
+                let result = server.acceptor.accept(far, None).await;
+                (result, start.elapsed())
             };
-            pipe.upstream(hello_len, hello * SECOND).await;
-            let mut flight_of_ours = vec![0; 1 << 16];
-            let n = pipe.server.read(&mut flight_of_ours).await.unwrap();
-            pipe.client.write_all(&flight_of_ours[..n]).await.unwrap();
-            pipe.upstream(500, flight * SECOND).await;
-            pipe.rest().await;
-        };
-        let play = async {
-            client.handshake().await.ok();
-            client.receive(1).await.ok();
-        };
-        let name = format!("hello {hello} s, flight {flight} s");
-        let (result, elapsed) = tokio::select! {
-            result = accept => result,
-            _ = async { tokio::join!(relay, play) } => panic!("{name}: the client ended first"),
-        };
-        match (&result, accepted) {
-            (Ok(Inbound::Mesh(_)), true) => {}
-            (Err(Refusal::HandshakeTimeout), false) => {
-                assert!(
-                    (elapsed.as_secs_f64() - f64::from(hello + 10)).abs() < 0.5,
-                    "{name}: {elapsed:?}"
-                );
-                let handshake = server.heard.only().handshake.unwrap();
-                assert_eq!(handshake.as_secs(), 10, "{name}");
+            let relay = async {
+                let hello_len = {
+                    let mut header = [0; 5];
+                    pipe.client.read_exact(&mut header).await.unwrap();
+                    pipe.server.write_all(&header).await.unwrap();
+                    usize::from(u16::from_be_bytes([header[3], header[4]]))
+                };
+                pipe.upstream(hello_len, hello * SECOND).await;
+                let mut flight_of_ours = vec![0; 1 << 16];
+                let n = pipe.server.read(&mut flight_of_ours).await.unwrap();
+                pipe.client.write_all(&flight_of_ours[..n]).await.unwrap();
+                pipe.upstream(500, flight * SECOND).await;
+                pipe.rest().await;
+            };
+            let play = async {
+                client.handshake().await.ok();
+                client.receive(1).await.ok();
+            };
+            let name = format!("hello {hello} s, flight {flight} s with {provider}");
+            let (result, elapsed) = tokio::select! {
+                result = accept => result,
+                _ = async { tokio::join!(relay, play) } => panic!("{name}: the client ended first"),
+            };
+            match (&result, accepted) {
+                (Ok(Inbound::Mesh(_)), true) => {}
+                (Err(Refusal::HandshakeTimeout), false) => {
+                    assert!(
+                        (elapsed.as_secs_f64() - f64::from(hello + 10)).abs() < 0.5,
+                        "{name}: {elapsed:?}"
+                    );
+                    let handshake = server.heard.only().handshake.unwrap();
+                    assert_eq!(handshake.as_secs(), 10, "{name}");
+                }
+                (other, _) => panic!("{name}: {other:?}"),
             }
-            (other, _) => panic!("{name}: {other:?}"),
+            assert_eq!(server.heard.all().len(), 1, "{name}");
         }
-        assert_eq!(server.heard.all().len(), 1, "{name}");
     }
 }
 
@@ -293,31 +297,34 @@ async fn a_slow_handshake() {
 async fn a_late_first_request() {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    for (wait, text, want, seconds) in [
-        (3, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AppProtocol::Http2, 3),
-        (3, "GET / HTTP/1.1\r\n\r\n", AppProtocol::Http1, 3),
-        (11, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AppProtocol::Http1, 10),
-    ] {
-        let server = Server::new(&ca, Strict, Http);
-        let (near, far) = duplex(1 << 16);
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-        let start = Instant::now();
-        let accept = async {
-            let inbound = server.acceptor.accept(far, None).await.unwrap();
-            (inbound, start.elapsed())
-        };
-        let ((inbound, elapsed), ()) = tokio::join!(accept, async {
-            client.handshake().await.unwrap();
-            sleep(wait * SECOND).await;
-            client.send(text.as_bytes()).await.unwrap();
-        });
-        assert_eq!(inbound.connection().app_protocol(), want, "after {wait} s {text:?}");
-        assert_eq!(elapsed.as_secs(), seconds, "after {wait} s {text:?}");
-        let mut seen = vec![0; text.len()];
-        inbound.into_stream().read_exact(&mut seen).await.unwrap();
-        assert_eq!(seen, text.as_bytes());
-        // The wait for the request is not part of the handshake.
-        assert_eq!(server.heard.only().handshake.unwrap().as_secs(), 0);
+    for (provider, profile) in profiles() {
+        for (wait, text, want, seconds) in [
+            (3, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AppProtocol::Http2, 3),
+            (3, "GET / HTTP/1.1\r\n\r\n", AppProtocol::Http1, 3),
+            (11, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AppProtocol::Http1, 10),
+        ] {
+            let name = format!("after {wait} s {text:?} with {provider}");
+            let server = Server::new_with_profile(&profile, &ca, Strict, Http);
+            let (near, far) = duplex(1 << 16);
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+            let start = Instant::now();
+            let accept = async {
+                let inbound = server.acceptor.accept(far, None).await.unwrap();
+                (inbound, start.elapsed())
+            };
+            let ((inbound, elapsed), ()) = tokio::join!(accept, async {
+                client.handshake().await.unwrap();
+                sleep(wait * SECOND).await;
+                client.send(text.as_bytes()).await.unwrap();
+            });
+            assert_eq!(inbound.connection().app_protocol(), want, "{name}");
+            assert_eq!(elapsed.as_secs(), seconds, "{name}");
+            let mut seen = vec![0; text.len()];
+            inbound.into_stream().read_exact(&mut seen).await.unwrap();
+            assert_eq!(seen, text.as_bytes());
+            // The wait for the request is not part of the handshake.
+            assert_eq!(server.heard.only().handshake.unwrap().as_secs(), 0);
+        }
     }
 }
 
@@ -325,15 +332,17 @@ async fn a_late_first_request() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_client_that_lingers() {
     let ca = ca();
-    let server = Server::new(&ca, Strict, Tcp);
-    let (near, far) = duplex(1 << 16);
-    let mut client = Client::new(&profile(), near, common::client::anonymous(&["istio"]));
-    let start = Instant::now();
-    let (result, _) = tokio::join!(server.acceptor.accept(far, None), client.handshake());
-    assert!(matches!(result, Err(Refusal::Handshake(_))), "{result:?}");
-    assert_eq!(start.elapsed().as_secs(), 2);
-    assert_eq!(server.heard.all().len(), 1);
-    drop(client);
+    for (provider, profile) in profiles() {
+        let server = Server::new_with_profile(&profile, &ca, Strict, Tcp);
+        let (near, far) = duplex(1 << 16);
+        let mut client = Client::new(&profile, near, common::client::anonymous(&["istio"]));
+        let start = Instant::now();
+        let (result, _) = tokio::join!(server.acceptor.accept(far, None), client.handshake());
+        assert!(matches!(result, Err(Refusal::Handshake(_))), "{provider}: {result:?}");
+        assert_eq!(start.elapsed().as_secs(), 2, "{provider}");
+        assert_eq!(server.heard.all().len(), 1, "{provider}");
+        drop(client);
+    }
 }
 
 /// The policies that count are those in force when the first bytes come.

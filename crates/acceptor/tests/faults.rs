@@ -12,8 +12,11 @@ use std::{
     time::Duration,
 };
 
-use meshtls_acceptor::{AppProtocol, Inbound, PortProtocol, Transport};
+use meshtls_acceptor::{
+    AppProtocol, Inbound, OpeningRefusal, PortProtocol, Refusal, Stage, Transport,
+};
 use meshtls_policy::MtlsMode::{self, Disable, Permissive, Strict};
+use meshtls_rustls::HandshakeError;
 use meshtls_testkit::{Ending, Faults, FaultyStream};
 use meshtls_wire::{Opening, Sniff, sniff};
 use proptest::prelude::*;
@@ -26,7 +29,7 @@ use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, Server, ca,
     client::{Client, with_svid},
-    profile,
+    profiles,
 };
 
 /// A transport with faults.
@@ -68,44 +71,67 @@ impl Transport for Faulty {
 /// The client's stream ends at every byte of its handshake.
 #[tokio::test(start_paused = true)]
 async fn an_end_at_every_byte_of_a_handshake() {
-    break_off_everywhere(Ending::Closed, &["closed", "incomplete_hello", "closed_in_handshake"])
-        .await;
+    break_off_everywhere(Ending::Closed, |refusal| match refusal {
+        Refusal::Opening(OpeningRefusal::Closed) => Some("closed"),
+        Refusal::Opening(OpeningRefusal::IncompleteHello) => Some("incomplete_hello"),
+        Refusal::Handshake(HandshakeError::Io(error))
+            if error.kind() == io::ErrorKind::UnexpectedEof =>
+        {
+            Some("closed_in_handshake")
+        }
+        _ => None,
+    })
+    .await;
 }
 
 /// The client's stream is reset at every byte of its handshake.
 #[tokio::test(start_paused = true)]
 async fn a_reset_at_every_byte_of_a_handshake() {
-    break_off_everywhere(Ending::Reset, &["connection_lost", "transport"]).await;
+    break_off_everywhere(Ending::Reset, |refusal| match refusal {
+        Refusal::Lost { stage: Stage::Detection, .. } => Some("connection_lost"),
+        Refusal::Handshake(HandshakeError::Io(error))
+            if error.kind() == io::ErrorKind::ConnectionReset =>
+        {
+            Some("transport")
+        }
+        _ => None,
+    })
+    .await;
 }
 
-async fn break_off_everywhere(end: Ending, labels: &[&str]) {
+/// `expected` knows the refusals there may be, and their labels.
+async fn break_off_everywhere(end: Ending, expected: fn(&Refusal) -> Option<&'static str>) {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    let play = async |server: &Server, reading| {
-        let (near, far) = duplex(1 << 16);
-        let far = Faulty(FaultyStream::new(far, reading, Faults::default()));
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-        tokio::join!(server.acceptor.accept(far, None), async move {
-            client.handshake().await.ok();
-            client.sent.len()
-        })
-    };
+    for (provider, profile) in profiles() {
+        let play = async |server: &Server, reading| {
+            let (near, far) = duplex(1 << 16);
+            let far = Faulty(FaultyStream::new(far, reading, Faults::default()));
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+            tokio::join!(server.acceptor.accept(far, None), async move {
+                client.handshake().await.ok();
+                client.sent.len()
+            })
+        };
 
-    let (result, len) = play(&Server::new(&ca, Permissive, Tcp), Faults::default()).await;
-    assert!(matches!(result, Ok(Inbound::Mesh(_))), "{result:?}");
+        let server = Server::new_with_profile(&profile, &ca, Permissive, Tcp);
+        let (result, len) = play(&server, Faults::default()).await;
+        assert!(matches!(result, Ok(Inbound::Mesh(_))), "{provider}: {result:?}");
 
-    let server = Server::new(&ca, Permissive, Tcp);
-    for at in 0..len {
-        let (result, sent) = play(&server, Faults::ending(u64::try_from(at).unwrap(), end)).await;
-        match result {
-            Err(refusal) => {
-                let label = refusal.reason();
-                assert!(labels.contains(&label), "after {at} of {len} bytes: {label}");
+        let server = Server::new_with_profile(&profile, &ca, Permissive, Tcp);
+        for at in 0..len {
+            let name = format!("after {at} of {len} bytes with {provider}");
+            let faults = Faults::ending(u64::try_from(at).unwrap(), end);
+            let (result, sent) = play(&server, faults).await;
+            match result {
+                Err(refusal) => {
+                    assert_eq!(Some(refusal.reason()), expected(&refusal), "{name}: {refusal:?}");
+                }
+                // The length of an ECDSA signature varies: this handshake was shorter than the first, and whole.
+                Ok(inbound) => assert!(sent <= at, "{name}: {sent} were sent, {inbound:?}"),
             }
-            // The length of an ECDSA signature varies: this handshake was shorter than the first, and whole.
-            Ok(inbound) => assert!(sent <= at, "after {at} of {sent} bytes: {inbound:?}"),
+            assert_eq!(server.heard.all().len(), at + 1, "{name}");
         }
-        assert_eq!(server.heard.all().len(), at + 1, "after {at} of {len} bytes");
     }
 }
 
@@ -114,27 +140,29 @@ async fn break_off_everywhere(end: Ending, labels: &[&str]) {
 async fn pieces_of_every_small_size() {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    for (size, delay) in [
-        (1, Duration::ZERO),
-        (1, Duration::from_micros(1)),
-        (2, Duration::ZERO),
-        (5, Duration::ZERO),
-    ] {
-        let server = Server::new(&ca, Strict, Http);
-        let (near, far) = duplex(1 << 16);
-        let reading = Faults::chunks(size).with_delay(delay);
-        let far = Faulty(FaultyStream::new(far, reading, Faults::chunks(size)));
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio-http/1.1"]));
-        let (inbound, _client) = tokio::join!(server.acceptor.accept(far, None), async move {
-            client.handshake().await.unwrap();
-            client.send(b"GET /pieces HTTP/1.1\r\n\r\n").await.unwrap();
-            client
-        });
-        let inbound = inbound.unwrap();
-        assert_eq!(inbound.connection().app_protocol(), AppProtocol::Http1);
-        let mut text = [0; 24];
-        inbound.into_stream().read_exact(&mut text).await.unwrap();
-        assert_eq!(&text, b"GET /pieces HTTP/1.1\r\n\r\n", "pieces of {size}");
+    for (provider, profile) in profiles() {
+        for (size, delay) in [
+            (1, Duration::ZERO),
+            (1, Duration::from_micros(1)),
+            (2, Duration::ZERO),
+            (5, Duration::ZERO),
+        ] {
+            let server = Server::new_with_profile(&profile, &ca, Strict, Http);
+            let (near, far) = duplex(1 << 16);
+            let reading = Faults::chunks(size).with_delay(delay);
+            let far = Faulty(FaultyStream::new(far, reading, Faults::chunks(size)));
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio-http/1.1"]));
+            let (inbound, _client) = tokio::join!(server.acceptor.accept(far, None), async move {
+                client.handshake().await.unwrap();
+                client.send(b"GET /pieces HTTP/1.1\r\n\r\n").await.unwrap();
+                client
+            });
+            let inbound = inbound.unwrap();
+            assert_eq!(inbound.connection().app_protocol(), AppProtocol::Http1);
+            let mut text = [0; 24];
+            inbound.into_stream().read_exact(&mut text).await.unwrap();
+            assert_eq!(&text, b"GET /pieces HTTP/1.1\r\n\r\n", "pieces of {size} with {provider}");
+        }
     }
 }
 
@@ -143,21 +171,29 @@ async fn pieces_of_every_small_size() {
 async fn an_end_of_the_other_direction() {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    let server = Server::new(&ca, Strict, Tcp);
-    let mut expected = 0;
-    for at in (0..600).step_by(16) {
-        let (near, far) = duplex(1 << 16);
-        let far =
-            Faulty(FaultyStream::new(far, Faults::default(), Faults::ending(at, Ending::Reset)));
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-        let (result, _) =
-            tokio::join!(
-                server.acceptor.accept(far, None),
-                async move { client.handshake().await }
-            );
-        assert_eq!(result.unwrap_err().reason(), "transport", "after {at} bytes");
-        expected += 1;
-        assert_eq!(server.heard.all().len(), expected);
+    for (provider, profile) in profiles() {
+        let server = Server::new_with_profile(&profile, &ca, Strict, Tcp);
+        let mut expected = 0;
+        for at in (0..600).step_by(16) {
+            let (near, far) = duplex(1 << 16);
+            let far = Faulty(FaultyStream::new(
+                far,
+                Faults::default(),
+                Faults::ending(at, Ending::Reset),
+            ));
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+            let (result, _) =
+                tokio::join!(
+                    server.acceptor.accept(far, None),
+                    async move { client.handshake().await }
+                );
+            let refusal = result.unwrap_err();
+            let name = format!("after {at} bytes with {provider}: {refusal:?}");
+            assert!(matches!(refusal, Refusal::Handshake(HandshakeError::Io(_))), "{name}");
+            assert_eq!(refusal.reason(), "transport", "{name}");
+            expected += 1;
+            assert_eq!(server.heard.all().len(), expected);
+        }
     }
 }
 

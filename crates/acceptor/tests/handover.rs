@@ -17,7 +17,7 @@ use meshtls_policy::{
     MtlsMode::{Disable, Permissive, Strict},
     PeerAuthentication, PolicySet, Resources,
 };
-use meshtls_rustls::{HttpSpoken, rustls};
+use meshtls_rustls::{HttpSpoken, TlsProfile, rustls};
 use meshtls_svid::{SvidHandle, TrustBundles};
 use meshtls_testkit::{RawServer, TestCa};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -26,7 +26,7 @@ use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, SERVER, Server, ca,
     client::{Client, Hello, Saw, with_svid},
-    identity, policy_set, profile,
+    identity, policy_set, profiles,
 };
 
 const GET: &[u8] = b"GET /ip HTTP/1.1\r\n\r\n";
@@ -36,12 +36,13 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Does a handshake and sends `text`.
 async fn mesh(
+    profile: &TlsProfile,
     server: &Server,
     hello: Hello<'_>,
     text: &[u8],
 ) -> (Result<Inbound<DuplexStream>, Refusal>, Result<Client<DuplexStream>, Saw>) {
     let (near, far) = duplex(1 << 16);
-    let mut client = Client::new(&profile(), near, hello);
+    let mut client = Client::new(profile, near, hello);
     tokio::join!(server.acceptor.accept(far, None), async {
         client.handshake().await?;
         client.send(text).await?;
@@ -59,50 +60,60 @@ async fn which_protocol() {
     let envoy_http2: &[&str] = &["istio-h2", "istio", "h2"];
     let envoy_tcp: &[&str] = &["istio-peer-exchange", "istio"];
     let tcp_first: &[&str] = &["istio", "istio-http/1.1"];
-    for (mode, protocol, spoken, offer, text, answer, want) in [
-        (Strict, Http, HttpSpoken::Both, envoy_http1, GET, Some("http/1.1"), Http1),
-        (Strict, Http, HttpSpoken::Both, envoy_http2, PREFACE, Some("h2"), Http2),
-        (Permissive, Auto, HttpSpoken::Both, envoy_http1, GET, Some("http/1.1"), Http1),
-        (Permissive, Auto, HttpSpoken::Both, envoy_http2, PREFACE, Some("h2"), Http2),
-        // Without an answer the decrypted bytes say it.
-        (Permissive, Http, HttpSpoken::Both, envoy_tcp, GET, None, Http1),
-        (Permissive, Http, HttpSpoken::Both, envoy_tcp, PREFACE, None, Http2),
-        (Strict, Http, HttpSpoken::Both, &[], PREFACE, None, Http2),
-        (Strict, Http, HttpSpoken::Http1, envoy_http2, PREFACE, None, Http2),
-        (Strict, Http, HttpSpoken::Neither, envoy_http1, b"SSH-2.0-x\r\n", None, Http1),
-        // The answer counts, whatever is said then (RFC 7301): the application's server will object.
-        (Strict, Http, HttpSpoken::Both, &["h2"], GET, Some("h2"), Http2),
-        (Strict, Http, HttpSpoken::Both, &["http/1.1", "h2"], PREFACE, Some("h2"), Http2),
-        (Strict, Http, HttpSpoken::Http1, &["h2", "http/1.1"], GET, Some("http/1.1"), Http1),
-        // The TCP side.
-        (Permissive, Auto, HttpSpoken::Both, envoy_tcp, GET, None, AppProtocol::Tcp),
-        (Permissive, Tcp, HttpSpoken::Both, envoy_http1, GET, Some("http/1.1"), AppProtocol::Tcp),
-        (Strict, Auto, HttpSpoken::Both, &[], GET, None, AppProtocol::Tcp),
-        (Strict, Auto, HttpSpoken::Both, &["h2"], PREFACE, Some("h2"), AppProtocol::Tcp),
-        // A TCP name before an HTTP one: STRICT passes it over, PERMISSIVE does not.
-        (Strict, Auto, HttpSpoken::Both, tcp_first, GET, None, Http1),
-        (Permissive, Auto, HttpSpoken::Both, tcp_first, GET, None, AppProtocol::Tcp),
-    ] {
-        let name = format!("{mode} {protocol:?} {spoken:?} {offer:?}");
-        let server =
-            Server::with(&profile(), identity(&ca, ca.bundles()), mode, protocol, |builder| {
-                builder.http_spoken(spoken)
-            });
-        let (inbound, client) = mesh(&server, with_svid(&svid, offer), text).await;
-        let (Inbound::Mesh(mut seen), mut client) = (inbound.unwrap(), client.unwrap()) else {
-            panic!("{name}")
-        };
-        assert_eq!(client.alpn(), answer.map(str::as_bytes), "{name}");
-        assert_eq!(seen.peer.alpn(), answer.map(str::as_bytes), "{name}");
-        assert_eq!(seen.connection.app_protocol(), want, "{name}");
-        assert_eq!(seen.peer.id().as_str(), CLIENT, "{name}");
-        let mut read = vec![0; text.len()];
-        seen.stream.read_exact(&mut read).await.unwrap();
-        assert_eq!(read, text, "{name}");
-        seen.stream.write_all(b"answer").await.unwrap();
-        seen.stream.shutdown().await.unwrap();
-        assert_eq!(client.receive(6).await.unwrap(), b"answer", "{name}");
-        assert_eq!(client.receive(1).await, Err(Saw::Closed), "{name}: close_notify");
+    for (provider, profile) in profiles() {
+        for (mode, protocol, spoken, offer, text, answer, want) in [
+            (Strict, Http, HttpSpoken::Both, envoy_http1, GET, Some("http/1.1"), Http1),
+            (Strict, Http, HttpSpoken::Both, envoy_http2, PREFACE, Some("h2"), Http2),
+            (Permissive, Auto, HttpSpoken::Both, envoy_http1, GET, Some("http/1.1"), Http1),
+            (Permissive, Auto, HttpSpoken::Both, envoy_http2, PREFACE, Some("h2"), Http2),
+            // Without an answer the decrypted bytes say it.
+            (Permissive, Http, HttpSpoken::Both, envoy_tcp, GET, None, Http1),
+            (Permissive, Http, HttpSpoken::Both, envoy_tcp, PREFACE, None, Http2),
+            (Strict, Http, HttpSpoken::Both, &[], PREFACE, None, Http2),
+            (Strict, Http, HttpSpoken::Http1, envoy_http2, PREFACE, None, Http2),
+            (Strict, Http, HttpSpoken::Neither, envoy_http1, b"SSH-2.0-x\r\n", None, Http1),
+            // The answer counts, whatever is said then (RFC 7301): the application's server will object.
+            (Strict, Http, HttpSpoken::Both, &["h2"], GET, Some("h2"), Http2),
+            (Strict, Http, HttpSpoken::Both, &["http/1.1", "h2"], PREFACE, Some("h2"), Http2),
+            (Strict, Http, HttpSpoken::Http1, &["h2", "http/1.1"], GET, Some("http/1.1"), Http1),
+            // The TCP side.
+            (Permissive, Auto, HttpSpoken::Both, envoy_tcp, GET, None, AppProtocol::Tcp),
+            (
+                Permissive,
+                Tcp,
+                HttpSpoken::Both,
+                envoy_http1,
+                GET,
+                Some("http/1.1"),
+                AppProtocol::Tcp,
+            ),
+            (Strict, Auto, HttpSpoken::Both, &[], GET, None, AppProtocol::Tcp),
+            (Strict, Auto, HttpSpoken::Both, &["h2"], PREFACE, Some("h2"), AppProtocol::Tcp),
+            // A TCP name before an HTTP one: STRICT passes it over, PERMISSIVE does not.
+            (Strict, Auto, HttpSpoken::Both, tcp_first, GET, None, Http1),
+            (Permissive, Auto, HttpSpoken::Both, tcp_first, GET, None, AppProtocol::Tcp),
+        ] {
+            let name = format!("{mode} {protocol:?} {spoken:?} {offer:?} with {provider}");
+            let server =
+                Server::with(&profile, identity(&ca, ca.bundles()), mode, protocol, |builder| {
+                    builder.http_spoken(spoken)
+                });
+            let (inbound, client) = mesh(&profile, &server, with_svid(&svid, offer), text).await;
+            let (Inbound::Mesh(mut seen), mut client) = (inbound.unwrap(), client.unwrap()) else {
+                panic!("{name}")
+            };
+            assert_eq!(client.alpn(), answer.map(str::as_bytes), "{name}");
+            assert_eq!(seen.peer.alpn(), answer.map(str::as_bytes), "{name}");
+            assert_eq!(seen.connection.app_protocol(), want, "{name}");
+            assert_eq!(seen.peer.id().as_str(), CLIENT, "{name}");
+            let mut read = vec![0; text.len()];
+            seen.stream.read_exact(&mut read).await.unwrap();
+            assert_eq!(read, text, "{name}");
+            seen.stream.write_all(b"answer").await.unwrap();
+            seen.stream.shutdown().await.unwrap();
+            assert_eq!(client.receive(6).await.unwrap(), b"answer", "{name}");
+            assert_eq!(client.receive(1).await, Err(Saw::Closed), "{name}: close_notify");
+        }
     }
 }
 
@@ -111,27 +122,31 @@ async fn which_protocol() {
 async fn foreign_tls_can_be_ended_by_the_application() {
     let (ca, of_the_application) = (ca(), TestCa::new("app.example"));
     let svid = of_the_application.svid("spiffe://app.example/server");
-    let config = RawServer::with_svid(Arc::clone(profile().provider()), &svid).config();
-    for (mode, protocol, alpn, reason) in [
-        (Permissive, Auto, OFFER_H2, ForeignTlsReason::NoMeshName),
-        (Permissive, Tcp, &[], ForeignTlsReason::NoMeshName),
-        (Disable, Auto, &["istio"], ForeignTlsReason::Disabled),
-    ] {
-        let server = Server::new(&ca, mode, protocol);
-        let (near, far) = duplex(1 << 16);
-        let mut client = Client::new(&profile(), near, common::client::anonymous(alpn));
-        let (inbound, shaken) = tokio::join!(
-            async {
-                let inbound = server.acceptor.accept(far, None).await.unwrap();
-                let Inbound::ForeignTls(seen) = inbound else { panic!("{inbound:?}") };
-                assert_eq!(seen.reason, reason);
-                assert_eq!(seen.connection.app_protocol(), AppProtocol::Tcp);
-                end_tls(seen.stream, Arc::clone(&config)).await
-            },
-            client.handshake()
-        );
-        shaken.unwrap();
-        drop(inbound);
+    for (provider, profile) in profiles() {
+        let config = RawServer::with_svid(Arc::clone(profile.provider()), &svid).config();
+        for (mode, protocol, alpn, reason) in [
+            (Permissive, Auto, OFFER_H2, ForeignTlsReason::NoMeshName),
+            (Permissive, Tcp, &[], ForeignTlsReason::NoMeshName),
+            (Disable, Auto, &["istio"], ForeignTlsReason::Disabled),
+        ] {
+            let server = Server::new_with_profile(&profile, &ca, mode, protocol);
+            let (near, far) = duplex(1 << 16);
+            let mut client = Client::new(&profile, near, common::client::anonymous(alpn));
+            let (inbound, shaken) = tokio::join!(
+                async {
+                    let inbound = server.acceptor.accept(far, None).await.unwrap();
+                    let Inbound::ForeignTls(seen) = inbound else {
+                        panic!("{provider}: {inbound:?}")
+                    };
+                    assert_eq!(seen.reason, reason, "{provider}");
+                    assert_eq!(seen.connection.app_protocol(), AppProtocol::Tcp);
+                    end_tls(seen.stream, Arc::clone(&config)).await
+                },
+                client.handshake()
+            );
+            shaken.unwrap();
+            drop(inbound);
+        }
     }
 }
 
@@ -162,70 +177,77 @@ where
 async fn a_policy_counts_from_the_next_connection_on() {
     let ca = ca();
     let svid = ca.svid(CLIENT);
-    let server = Server::new(&ca, Permissive, Auto);
-    let plaintext = async || {
-        let (mut near, far) = duplex(1 << 16);
-        near.write_all(GET).await.unwrap();
-        server.acceptor.accept(far, None).await
-    };
-    let kept = plaintext().await.unwrap();
-    for (mode, accepted) in [(Strict, false), (Permissive, true), (Disable, true), (Strict, false)]
-    {
-        server.policies.replace(policy_set(mode));
-        let result = plaintext().await;
-        assert_eq!(result.is_ok(), accepted, "{mode}: {result:?}");
-        if let Ok(inbound) = result {
-            assert_eq!(inbound.connection().mode(), mode);
+    for (provider, profile) in profiles() {
+        let server = Server::new_with_profile(&profile, &ca, Permissive, Auto);
+        let plaintext = async || {
+            let (mut near, far) = duplex(1 << 16);
+            near.write_all(GET).await.unwrap();
+            server.acceptor.accept(far, None).await
+        };
+        let kept = plaintext().await.unwrap();
+        for (mode, accepted) in
+            [(Strict, false), (Permissive, true), (Disable, true), (Strict, false)]
+        {
+            server.policies.replace(policy_set(mode));
+            let result = plaintext().await;
+            assert_eq!(result.is_ok(), accepted, "{mode} with {provider}: {result:?}");
+            if let Ok(inbound) = result {
+                assert_eq!(inbound.connection().mode(), mode);
+            }
         }
-    }
-    // What was accepted before lives on.
-    let mut read = vec![0; GET.len()];
-    kept.into_stream().read_exact(&mut read).await.unwrap();
+        // What was accepted before lives on.
+        let mut read = vec![0; GET.len()];
+        kept.into_stream().read_exact(&mut read).await.unwrap();
 
-    // The event names the winner of the moment.
-    let of_the_port = PeerAuthentication::new("foo", "ports")
-        .with_selector([("app", "web")])
-        .with_port(common::PORT, Strict);
-    let resources = Resources::default().with_peer_authentications([of_the_port]);
-    server
-        .policies
-        .replace(PolicySet::compile(MeshSettings::default(), &resources));
-    let (inbound, _client) = mesh(&server, with_svid(&svid, &["istio"]), GET).await;
-    assert_eq!(
-        inbound.unwrap().connection().winner().to_string(),
-        "default, no policy sets a mode"
-    );
-    assert_eq!(server.heard.all().last().unwrap().winner, "default, no policy sets a mode");
+        // The event names the winner of the moment.
+        let of_the_port = PeerAuthentication::new("foo", "ports")
+            .with_selector([("app", "web")])
+            .with_port(common::PORT, Strict);
+        let resources = Resources::default().with_peer_authentications([of_the_port]);
+        server
+            .policies
+            .replace(PolicySet::compile(MeshSettings::default(), &resources));
+        let (inbound, _client) = mesh(&profile, &server, with_svid(&svid, &["istio"]), GET).await;
+        assert_eq!(
+            inbound.unwrap().connection().winner().to_string(),
+            "default, no policy sets a mode"
+        );
+        assert_eq!(server.heard.all().last().unwrap().winner, "default, no policy sets a mode");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_identity_counts_from_the_next_handshake_on() {
-    let (old, new) = (ca(), ca());
-    let handle: Arc<SvidHandle> = identity(&old, old.bundles());
-    let server =
-        Server::with(&profile(), Arc::<SvidHandle>::clone(&handle), Strict, Tcp, |builder| builder);
-    let of_old = old.svid(CLIENT);
-    let of_new = new.svid(CLIENT);
+    for (provider, profile) in profiles() {
+        let (old, new) = (ca(), ca());
+        let handle: Arc<SvidHandle> = identity(&old, old.bundles());
+        let server =
+            Server::with(&profile, Arc::<SvidHandle>::clone(&handle), Strict, Tcp, |builder| {
+                builder
+            });
+        let of_old = old.svid(CLIENT);
+        let of_new = new.svid(CLIENT);
 
-    let (first, client) = mesh(&server, with_svid(&of_old, &["istio"]), GET).await;
-    let first = first.unwrap();
-    let mut client = client.unwrap();
-    let (refused, _) = mesh(&server, with_svid(&of_new, &["istio"]), GET).await;
-    assert_eq!(refused.unwrap_err().reason(), "untrusted_issuer");
+        let (first, client) = mesh(&profile, &server, with_svid(&of_old, &["istio"]), GET).await;
+        let first = first.unwrap();
+        let mut client = client.unwrap();
+        let (refused, _) = mesh(&profile, &server, with_svid(&of_new, &["istio"]), GET).await;
+        assert_eq!(refused.unwrap_err().reason(), "untrusted_issuer", "{provider}");
 
-    handle.replace(new.svid(SERVER), new.bundles());
-    let (second, _client) = mesh(&server, with_svid(&of_new, &["istio"]), GET).await;
-    assert!(second.is_ok(), "{second:?}");
-    let (refused, _) = mesh(&server, with_svid(&of_old, &["istio"]), GET).await;
-    assert_eq!(refused.unwrap_err().reason(), "untrusted_issuer");
+        handle.replace(new.svid(SERVER), new.bundles());
+        let (second, _client) = mesh(&profile, &server, with_svid(&of_new, &["istio"]), GET).await;
+        assert!(second.is_ok(), "{provider}: {second:?}");
+        let (refused, _) = mesh(&profile, &server, with_svid(&of_old, &["istio"]), GET).await;
+        assert_eq!(refused.unwrap_err().reason(), "untrusted_issuer", "{provider}");
 
-    // The old connection lives on.
-    let mut stream = first.into_stream();
-    let mut read = vec![0; GET.len()];
-    stream.read_exact(&mut read).await.unwrap();
-    stream.write_all(b"still").await.unwrap();
-    stream.flush().await.unwrap();
-    assert_eq!(client.receive(5).await.unwrap(), b"still");
+        // The old connection lives on.
+        let mut stream = first.into_stream();
+        let mut read = vec![0; GET.len()];
+        stream.read_exact(&mut read).await.unwrap();
+        stream.write_all(b"still").await.unwrap();
+        stream.flush().await.unwrap();
+        assert_eq!(client.receive(5).await.unwrap(), b"still");
+    }
 }
 
 /// Trust domains that are accepted come from the policies' mesh settings, unless the caller says otherwise.
@@ -239,30 +261,35 @@ async fn accepted_trust_domains() {
         let policies = Resources::default().with_peer_authentications([]);
         PolicySet::compile(MeshSettings::default().with_trust_domain_aliases(aliases), &policies)
     };
-
-    let server = Server::new_with_trust(&ca, both(), Strict, Tcp);
-    for (aliases, accepted) in
-        [(NO_NAMES, false), (&["old.example"], true), (&["old.example.evil"], false)]
-    {
-        server.policies.replace(settings(aliases));
-        let (result, _client) = mesh(&server, with_svid(&svid, &["istio"]), GET).await;
-        match result {
-            Ok(Inbound::Mesh(_)) if accepted => {}
-            Err(refusal) if !accepted => assert_eq!(refusal.reason(), "trust_domain_not_accepted"),
-            other => panic!("{aliases:?}: {other:?}"),
+    for (provider, profile) in profiles() {
+        let server = Server::with(&profile, identity(&ca, both()), Strict, Tcp, |builder| builder);
+        for (aliases, accepted) in
+            [(NO_NAMES, false), (&["old.example"], true), (&["old.example.evil"], false)]
+        {
+            server.policies.replace(settings(aliases));
+            let (result, _client) =
+                mesh(&profile, &server, with_svid(&svid, &["istio"]), GET).await;
+            match result {
+                Ok(Inbound::Mesh(_)) if accepted => {}
+                Err(refusal) if !accepted => {
+                    assert_eq!(refusal.reason(), "trust_domain_not_accepted")
+                }
+                other => panic!("{aliases:?} with {provider}: {other:?}"),
+            }
         }
-    }
 
-    for (domains, accepted) in [
-        (AcceptedDomains::Any, true),
-        (AcceptedDomains::Only([other.trust_domain().clone()].into()), true),
-        (AcceptedDomains::Only([ca.trust_domain().clone()].into()), false),
-        (AcceptedDomains::Only([].into()), false),
-    ] {
-        let server = Server::with(&profile(), identity(&ca, both()), Strict, Tcp, |builder| {
-            builder.accepted_domains(domains.clone())
-        });
-        let (result, _client) = mesh(&server, with_svid(&svid, &["istio"]), GET).await;
-        assert_eq!(result.is_ok(), accepted, "{domains}: {result:?}");
+        for (domains, accepted) in [
+            (AcceptedDomains::Any, true),
+            (AcceptedDomains::Only([other.trust_domain().clone()].into()), true),
+            (AcceptedDomains::Only([ca.trust_domain().clone()].into()), false),
+            (AcceptedDomains::Only([].into()), false),
+        ] {
+            let server = Server::with(&profile, identity(&ca, both()), Strict, Tcp, |builder| {
+                builder.accepted_domains(domains.clone())
+            });
+            let (result, _client) =
+                mesh(&profile, &server, with_svid(&svid, &["istio"]), GET).await;
+            assert_eq!(result.is_ok(), accepted, "{domains} with {provider}: {result:?}");
+        }
     }
 }

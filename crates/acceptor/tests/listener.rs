@@ -24,7 +24,7 @@ use PortProtocol::{Auto, Tcp};
 use common::{
     CLIENT, Server, ca,
     client::{Client, Saw, ending, with_svid},
-    identity, profile,
+    identity, profile, profiles,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
@@ -160,29 +160,31 @@ async fn a_flood_of_silent_connections() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_stalled_handshakes() {
     let ca = ca();
-    let server = Server::with(&profile(), identity(&ca, ca.bundles()), Strict, Tcp, |builder| {
-        builder.max_handshakes(4)
-    });
-    let svid = ca.svid(CLIENT);
-    let mut stalled = Vec::new();
-    for _ in 0..4 {
+    for (provider, profile) in profiles() {
+        let server = Server::with(&profile, identity(&ca, ca.bundles()), Strict, Tcp, |builder| {
+            builder.max_handshakes(4)
+        });
+        let svid = ca.svid(CLIENT);
+        let mut stalled = Vec::new();
+        for _ in 0..4 {
+            let (near, far) = duplex(1 << 16);
+            let mut client = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+            let acceptor = server.acceptor.clone();
+            tokio::spawn(async move { acceptor.accept(far, None).await });
+            // Sends its hello and no more.
+            client.hello().await;
+            stalled.push(client);
+        }
+        tokio::task::yield_now().await;
         let (near, far) = duplex(1 << 16);
-        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-        let acceptor = server.acceptor.clone();
-        tokio::spawn(async move { acceptor.accept(far, None).await });
-        // Sends its hello and no more.
-        client.hello().await;
-        stalled.push(client);
+        let mut honest = Client::new(&profile, near, with_svid(&svid, &["istio"]));
+        let start = Instant::now();
+        let (inbound, shaken) = tokio::join!(server.acceptor.accept(far, None), honest.handshake());
+        shaken.unwrap();
+        assert!(matches!(inbound, Ok(Inbound::Mesh(_))), "{provider}: {inbound:?}");
+        assert!(start.elapsed() < 2 * SECOND, "{provider}: {:?}", start.elapsed());
+        assert_eq!(server.heard.labels(), ["overloaded", "mesh"], "{provider}");
     }
-    tokio::task::yield_now().await;
-    let (near, far) = duplex(1 << 16);
-    let mut honest = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
-    let start = Instant::now();
-    let (inbound, shaken) = tokio::join!(server.acceptor.accept(far, None), honest.handshake());
-    shaken.unwrap();
-    assert!(matches!(inbound, Ok(Inbound::Mesh(_))), "{inbound:?}");
-    assert!(start.elapsed() < 2 * SECOND, "{:?}", start.elapsed());
-    assert_eq!(server.heard.labels(), ["overloaded", "mesh"]);
 }
 
 /// The loop survives whatever accept says, reports an episode once, and goes on as soon as it can.
@@ -366,34 +368,37 @@ async fn accept_is_cancel_safe() {
 /// Over real sockets: silent ones, resets, and honest clients in between.
 #[tokio::test]
 async fn over_tcp() {
-    let ca = ca();
-    let svid = ca.svid(CLIENT);
-    let server = Server::new(&ca, Permissive, Auto);
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    let mut listener = Listener::spawn(server.acceptor.clone(), socket);
-    let mut silent = Vec::new();
-    for round in 0..20 {
-        for _ in 0..5 {
-            silent.push(TcpStream::connect(address).await.unwrap());
+    for (provider, profile) in profiles() {
+        let ca = ca();
+        let svid = ca.svid(CLIENT);
+        let server = Server::new_with_profile(&profile, &ca, Permissive, Auto);
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut listener = Listener::spawn(server.acceptor.clone(), socket);
+        let mut silent = Vec::new();
+        for round in 0..20 {
+            let name = format!("round {round} with {provider}");
+            for _ in 0..5 {
+                silent.push(TcpStream::connect(address).await.unwrap());
+            }
+            let reset = TcpStream::connect(address).await.unwrap();
+            reset.set_zero_linger().unwrap();
+            drop(reset);
+            let mut honest = Client::new(
+                &profile,
+                TcpStream::connect(address).await.unwrap(),
+                with_svid(&svid, &["istio"]),
+            );
+            let from = honest.io.local_addr().unwrap();
+            let (inbound, shaken) =
+                tokio::join!(timeout(10 * SECOND, listener.accept()), honest.handshake());
+            shaken.unwrap();
+            let inbound = inbound.unwrap().unwrap();
+            assert_eq!(inbound.connection().peer_addr(), Some(from), "{name}");
+            let Inbound::Mesh(mut mesh) = inbound else { panic!("{name}: {inbound:?}") };
+            mesh.stream.write_all(b"hello").await.unwrap();
+            mesh.stream.flush().await.unwrap();
+            assert_eq!(honest.receive(5).await.unwrap(), b"hello");
         }
-        let reset = TcpStream::connect(address).await.unwrap();
-        reset.set_zero_linger().unwrap();
-        drop(reset);
-        let mut honest = Client::new(
-            &profile(),
-            TcpStream::connect(address).await.unwrap(),
-            with_svid(&svid, &["istio"]),
-        );
-        let from = honest.io.local_addr().unwrap();
-        let (inbound, shaken) =
-            tokio::join!(timeout(10 * SECOND, listener.accept()), honest.handshake());
-        shaken.unwrap();
-        let inbound = inbound.unwrap().unwrap();
-        assert_eq!(inbound.connection().peer_addr(), Some(from), "round {round}");
-        let Inbound::Mesh(mut mesh) = inbound else { panic!("round {round}: {inbound:?}") };
-        mesh.stream.write_all(b"hello").await.unwrap();
-        mesh.stream.flush().await.unwrap();
-        assert_eq!(honest.receive(5).await.unwrap(), b"hello");
     }
 }

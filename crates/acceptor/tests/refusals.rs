@@ -4,14 +4,14 @@
 
 mod common;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{mem::discriminant, sync::Arc, time::Duration};
 
 use meshtls_acceptor::{
     AcceptorBuilder, BuildError, DetectionTimeout, FirstSpeaker, Inbound, Listener, OpeningRefusal,
     PortProtocol, Ready, Refusal, Stage,
 };
 use meshtls_policy::MtlsMode::{self, Disable, Permissive, Strict};
-use meshtls_rustls::{HandshakeError, rustls::AlertDescription};
+use meshtls_rustls::{HandshakeError, TlsProfile, rustls::AlertDescription};
 use meshtls_svid::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable, X509Svid};
 use meshtls_testkit::{Defect, TestCa};
 use tokio::{
@@ -24,31 +24,10 @@ use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, Server, ca,
     client::{Client, Hello, Saw, Version, anonymous, ending, with_svid},
-    identity, profile, profiles, tcp_pair,
+    identity, profile, profiles,
+    refused::{last_of, play, refused},
+    tcp_pair,
 };
-
-/// Accepts one connection that must be refused, and checks that the one event says the same as the error.
-async fn refused(server: &Server, io: TcpStream) -> Refusal {
-    let peer_addr = io.peer_addr().unwrap();
-    let refusal = server.acceptor.accept(io, peer_addr).await.unwrap_err();
-    let heard = server.heard.only();
-    assert!(!heard.accepted);
-    assert_eq!(heard.label, refusal.reason());
-    assert_eq!(heard.peer_addr, Some(peer_addr));
-    assert_eq!(heard.port, common::PORT);
-    assert_eq!(heard.winner, "mesh policy istio-system/default");
-    refusal
-}
-
-/// A server that is refusing `client`, and what became of both.
-async fn play<F: Future<Output = Saw>>(
-    server: &Server,
-    client: impl FnOnce(TcpStream) -> F,
-) -> (Refusal, Saw) {
-    let (near, far) = tcp_pair().await;
-    let both = async { tokio::join!(refused(server, far), client(near)) };
-    timeout(Duration::from_secs(30), both).await.unwrap()
-}
 
 /// Sends `bytes` and waits for the end.
 async fn send(mut io: TcpStream, bytes: &[u8]) -> Saw {
@@ -64,9 +43,9 @@ fn soon(builder: AcceptorBuilder<Ready>) -> AcceptorBuilder<Ready> {
 }
 
 /// A `ClientHello` as rustls writes it.
-async fn hello(alpn: &[&str]) -> Vec<u8> {
+async fn hello(profile: &TlsProfile, alpn: &[&str]) -> Vec<u8> {
     let (near, _far) = tokio::io::duplex(1 << 16);
-    let mut client = Client::new(&profile(), near, anonymous(alpn));
+    let mut client = Client::new(profile, near, anonymous(alpn));
     timeout(Duration::from_millis(1), client.handshake())
         .await
         .unwrap_err();
@@ -75,8 +54,8 @@ async fn hello(alpn: &[&str]) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_the_first_bytes_can_do_wrong() {
-    let no_mesh_name = hello(&["h2"]).await;
-    let mesh_name = hello(&["istio"]).await;
+    let no_mesh_name = hello(&profile(), &["h2"]).await;
+    let mesh_name = hello(&profile(), &["istio"]).await;
     let mut ssl3 = mesh_name.clone();
     // Record header (5), handshake header (4), then client_version.
     ssl3[9..11].copy_from_slice(&[3, 0]);
@@ -232,7 +211,7 @@ async fn what_the_first_bytes_can_do_wrong() {
 /// The client ends its stream, which it may do and go on reading.
 #[tokio::test]
 async fn an_early_end_of_stream() {
-    let hello = hello(&["istio"]).await;
+    let hello = hello(&profile(), &["istio"]).await;
     let ca = ca();
     for (name, mode, bytes, want) in [
         ("nothing, then the end", Strict, NOTHING, OpeningRefusal::Closed),
@@ -278,19 +257,24 @@ async fn a_reset_during_detection() {
 #[tokio::test]
 async fn a_loss_before_the_first_request() {
     let ca = ca();
-    let server = Server::new(&ca, Strict, Http);
-    let svid = ca.svid(CLIENT);
-    let (refusal, _) = play(&server, async |io| {
-        let mut client = Client::new(&profile(), io, with_svid(&svid, &["istio"]));
-        client.handshake().await.unwrap();
-        // No close_notify.
-        client.io.shutdown().await.unwrap();
-        client.receive(1).await.unwrap_err()
-    })
-    .await;
-    assert!(matches!(refusal, Refusal::Lost { stage: Stage::FirstRequest, .. }), "{refusal:?}");
-    assert_eq!(refusal.reason(), "connection_lost");
-    assert!(server.heard.only().handshake.is_some());
+    for (provider, profile) in profiles() {
+        let server = Server::new_with_profile(&profile, &ca, Strict, Http);
+        let svid = ca.svid(CLIENT);
+        let (refusal, _) = play(&server, async |io| {
+            let mut client = Client::new(&profile, io, with_svid(&svid, &["istio"]));
+            client.handshake().await.unwrap();
+            // No close_notify.
+            client.io.shutdown().await.unwrap();
+            client.receive(1).await.unwrap_err()
+        })
+        .await;
+        assert!(
+            matches!(refusal, Refusal::Lost { stage: Stage::FirstRequest, .. }),
+            "{provider}: {refusal:?}"
+        );
+        assert_eq!(refusal.reason(), "connection_lost", "{provider}");
+        assert!(server.heard.only().handshake.is_some(), "{provider}");
+    }
 }
 
 #[derive(Debug)]
@@ -305,7 +289,7 @@ impl SvidSource for NoIdentity {
 #[tokio::test]
 async fn no_identity() {
     let ca = ca();
-    let hello = hello(&["istio"]).await;
+    let hello = hello(&profile(), &["istio"]).await;
     for (mode, plaintext_too) in [(Strict, false), (Permissive, true)] {
         let server = Server::with(&profile(), Arc::new(NoIdentity), mode, Auto, |builder| builder);
         let (refusal, saw) = play(&server, |io| send(io, &hello)).await;
@@ -324,14 +308,16 @@ async fn no_identity() {
 #[tokio::test]
 async fn an_identity_that_cannot_be_used() {
     let ca = ca();
-    let hello = hello(&["istio"]).await;
-    let wrong_key = ca.hostile(Defect::WrongKey);
-    let svid = X509Svid::new(wrong_key.chain().to_vec(), wrong_key.private_key()).unwrap();
-    let source = Arc::new(SvidHandle::new(svid, ca.bundles()));
-    let server = Server::with(&profile(), source, Strict, Auto, |builder| builder);
-    let (refusal, saw) = play(&server, |io| send(io, &hello)).await;
-    assert!(matches!(refusal, Refusal::UnusableIdentity(_)), "{refusal:?}");
-    assert_eq!((refusal.reason(), saw), ("unusable_identity", Saw::Reset));
+    for (provider, profile) in profiles() {
+        let hello = hello(&profile, &["istio"]).await;
+        let wrong_key = ca.hostile(Defect::WrongKey);
+        let svid = X509Svid::new(wrong_key.chain().to_vec(), wrong_key.private_key()).unwrap();
+        let source = Arc::new(SvidHandle::new(svid, ca.bundles()));
+        let server = Server::with(&profile, source, Strict, Auto, |builder| builder);
+        let (refusal, saw) = play(&server, |io| send(io, &hello)).await;
+        assert!(matches!(refusal, Refusal::UnusableIdentity(_)), "{provider}: {refusal:?}");
+        assert_eq!((refusal.reason(), saw), ("unusable_identity", Saw::Reset), "{provider}");
+    }
 }
 
 /// The alerts that a real Envoy sends, for both versions of TLS and under both providers.
@@ -399,44 +385,44 @@ async fn a_failed_handshake_sends_its_alert_and_closes_in_order() {
 #[tokio::test]
 async fn an_alert_is_not_lost_to_a_reset() {
     let ca = ca();
-    let server = Server::new(&ca, Strict, Tcp);
-    let (near, far) = tcp_pair().await;
-    let mut client = Client::new(&profile(), near, anonymous(&["istio"]));
-    let (refusal, saw) = tokio::join!(refused(&server, far), async move {
-        client.handshake().await.unwrap();
-        for _ in 0..20 {
-            client.send(&[0; 4096]).await.unwrap();
-            sleep(Duration::from_millis(1)).await;
-        }
-        client.receive(1).await.unwrap_err()
-    });
-    assert!(matches!(refusal, Refusal::Handshake(HandshakeError::NoCertificate)), "{refusal:?}");
-    assert_eq!(saw, Saw::Alert(AlertDescription::CertificateRequired));
+    for (provider, profile) in profiles() {
+        let server = Server::new_with_profile(&profile, &ca, Strict, Tcp);
+        let (near, far) = tcp_pair().await;
+        let mut client = Client::new(&profile, near, anonymous(&["istio"]));
+        let (refusal, saw) = tokio::join!(refused(&server, far), async move {
+            client.handshake().await.unwrap();
+            for _ in 0..20 {
+                client.send(&[0; 4096]).await.unwrap();
+                sleep(Duration::from_millis(1)).await;
+            }
+            client.receive(1).await.unwrap_err()
+        });
+        assert!(
+            matches!(refusal, Refusal::Handshake(HandshakeError::NoCertificate)),
+            "{provider}: {refusal:?}"
+        );
+        assert_eq!(saw, Saw::Alert(AlertDescription::CertificateRequired), "{provider}");
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_stalls_in_the_handshake() {
     let ca = ca();
-    let hello = hello(&["istio"]).await;
-    let server = Server::with(&profile(), identity(&ca, ca.bundles()), Strict, Auto, |builder| {
-        builder.handshake_timeout(SOON)
-    });
-    let (refusal, saw) = play(&server, async |mut io: TcpStream| {
-        io.write_all(&hello).await.unwrap();
-        sleep(4 * SOON).await;
-        // The server's flight came first.
-        loop {
-            match tokio::io::AsyncReadExt::read(&mut io, &mut [0; 4096]).await {
-                Ok(0) => return Saw::Closed,
-                Ok(_) => {}
-                Err(error) => return common::client::saw(&error),
-            }
-        }
-    })
-    .await;
-    assert!(matches!(refusal, Refusal::HandshakeTimeout), "{refusal:?}");
-    assert_eq!((refusal.reason(), saw), ("handshake_timeout", Saw::Reset));
-    assert!(server.heard.only().handshake.unwrap() >= SOON);
+    for (provider, profile) in profiles() {
+        let hello = hello(&profile, &["istio"]).await;
+        let server = Server::with(&profile, identity(&ca, ca.bundles()), Strict, Auto, |builder| {
+            builder.handshake_timeout(SOON)
+        });
+        let (refusal, saw) = play(&server, async |mut io: TcpStream| {
+            io.write_all(&hello).await.unwrap();
+            sleep(4 * SOON).await;
+            last_of(&mut io).await
+        })
+        .await;
+        assert!(matches!(refusal, Refusal::HandshakeTimeout), "{provider}: {refusal:?}");
+        assert_eq!((refusal.reason(), saw), ("handshake_timeout", Saw::Reset), "{provider}");
+        assert!(server.heard.only().handshake.unwrap() >= SOON, "{provider}");
+    }
 }
 
 #[tokio::test]
@@ -474,7 +460,9 @@ async fn a_listener_that_shuts_down() {
     listener.shutdown().begin(SOON);
     assert!(listener.accept().await.is_none());
     assert_eq!(ending(&mut client).await, Saw::Reset);
-    assert_eq!(server.heard.only().label, "shutting_down");
+    let heard = server.heard.only();
+    assert_eq!(heard.refused, Some(discriminant(&Refusal::ShuttingDown)));
+    assert_eq!(heard.label, "shutting_down");
     assert_eq!(Refusal::ShuttingDown.reason(), "shutting_down");
     TcpStream::connect(address).await.unwrap_err();
 }
@@ -487,7 +475,9 @@ async fn accepting_that_is_cancelled() {
     timeout(SOON, server.acceptor.accept(far, None))
         .await
         .unwrap_err();
-    assert_eq!(server.heard.only().label, "cancelled");
+    let heard = server.heard.only();
+    assert_eq!(heard.refused, Some(discriminant(&Refusal::Cancelled)));
+    assert_eq!(heard.label, "cancelled");
     assert_eq!(Refusal::Cancelled.reason(), "cancelled");
     assert_eq!(ending(&mut near).await, Saw::Closed);
 }

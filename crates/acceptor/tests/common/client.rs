@@ -5,13 +5,14 @@ use std::{io, sync::Arc};
 use meshtls_rustls::{
     TlsProfile,
     rustls::{
-        self, AlertDescription, ClientConnection, SupportedProtocolVersion,
+        self, AlertDescription, ClientConfig, ClientConnection, RootCertStore,
+        SupportedProtocolVersion,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName},
         version::{TLS12, TLS13},
     },
 };
 use meshtls_svid::X509Svid;
-use meshtls_testkit::RawClient;
+use meshtls_testkit::{RawClient, TestCa};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// How the other end took it.
@@ -37,6 +38,17 @@ pub(crate) enum Version {
     Tls13,
 }
 
+impl Version {
+    fn only(self) -> &'static [&'static SupportedProtocolVersion] {
+        const TLS12_ONLY: &[&SupportedProtocolVersion] = &[&TLS12];
+        const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&TLS13];
+        match self {
+            Self::Tls12 => TLS12_ONLY,
+            Self::Tls13 => TLS13_ONLY,
+        }
+    }
+}
+
 /// Presents `svid`, in TLS 1.3.
 pub(crate) fn with_svid<'a>(svid: &X509Svid, alpn: &'a [&'a str]) -> Hello<'a> {
     let certificate = Some((svid.chain().to_vec(), svid.private_key().clone_key()));
@@ -58,20 +70,35 @@ pub(crate) struct Client<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Client<IO> {
     pub(crate) fn new(profile: &TlsProfile, io: IO, hello: Hello<'_>) -> Self {
         let alpn: Vec<&[u8]> = hello.alpn.iter().map(|name| name.as_bytes()).collect();
-        const TLS12_ONLY: &[&SupportedProtocolVersion] = &[&TLS12];
-        const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&TLS13];
         let raw = RawClient::new(Arc::clone(profile.provider()))
             .with_alpn(&alpn)
-            .with_versions(match hello.version {
-                Version::Tls12 => TLS12_ONLY,
-                Version::Tls13 => TLS13_ONLY,
-            });
+            .with_versions(hello.version.only());
         let raw = match hello.certificate {
             None => raw,
             Some((chain, key)) => raw.with_certificate(&chain, &key),
         };
-        let tls = ClientConnection::new(raw.config(), ServerName::try_from("server.test").unwrap())
-            .unwrap();
+        Self::with_config(raw.config(), io)
+    }
+
+    /// Presents nothing, and trusts only servers whose certificate `ca` issued.
+    pub(crate) fn trusting(profile: &TlsProfile, io: IO, ca: &TestCa, version: Version) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(ca.bundle().anchors().iter().cloned());
+        let builder = ClientConfig::builder_with_details(
+            Arc::clone(profile.provider()),
+            Arc::clone(profile.time()),
+        );
+        let config = builder
+            .with_protocol_versions(version.only())
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self::with_config(Arc::new(config), io)
+    }
+
+    fn with_config(config: Arc<ClientConfig>, io: IO) -> Self {
+        let name = ServerName::try_from("server.test").unwrap();
+        let tls = ClientConnection::new(config, name).unwrap();
         Self { io, tls, sent: Vec::new() }
     }
 

@@ -9,15 +9,19 @@
 )]
 
 pub(crate) mod client;
+pub(crate) mod refused;
 
 use std::{
     io,
+    mem::{Discriminant, discriminant},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use meshtls_acceptor::{Acceptor, AcceptorBuilder, Event, Observer, Outcome, PortProtocol, Ready};
+use meshtls_acceptor::{
+    Acceptor, AcceptorBuilder, Event, Observer, Outcome, PortProtocol, Ready, Refusal,
+};
 use meshtls_policy::{
     Labels, MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Resources,
     Workload,
@@ -81,19 +85,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With the defaults, and trust in `ca`.
+    /// For tests that are not about TLS: with the defaults, and trust in `ca`.
     pub(crate) fn new(ca: &TestCa, mode: MtlsMode, protocol: PortProtocol) -> Self {
-        Self::with(&profile(), identity(ca, ca.bundles()), mode, protocol, |builder| builder)
+        Self::new_with_profile(&profile(), ca, mode, protocol)
     }
 
-    /// With the defaults.
-    pub(crate) fn new_with_trust(
+    /// With the defaults, and trust in `ca`.
+    pub(crate) fn new_with_profile(
+        profile: &TlsProfile,
         ca: &TestCa,
-        trust: TrustBundles,
         mode: MtlsMode,
         protocol: PortProtocol,
     ) -> Self {
-        Self::with(&profile(), identity(ca, trust), mode, protocol, |builder| builder)
+        Self::with(profile, identity(ca, ca.bundles()), mode, protocol, |builder| builder)
     }
 
     pub(crate) fn with(
@@ -119,6 +123,8 @@ impl Server {
 pub(crate) struct Heard {
     pub(crate) label: &'static str,
     pub(crate) accepted: bool,
+    /// The variant of the refusal.
+    pub(crate) refused: Option<Discriminant<Refusal>>,
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) port: u16,
     pub(crate) mode: MtlsMode,
@@ -177,13 +183,14 @@ impl Recorder {
 impl Observer for Recorder {
     fn connection(&self, event: &Event<'_>) {
         assert!(event.shadow.is_none(), "there is no dry-run yet");
-        let (accepted, why) = match &event.outcome {
-            Outcome::Accepted(_) => (true, String::new()),
-            Outcome::Refused(refusal) => (false, causes(refusal)),
+        let (refused, why) = match &event.outcome {
+            Outcome::Accepted(_) => (None, String::new()),
+            Outcome::Refused(refusal) => (Some(discriminant(*refusal)), causes(refusal)),
         };
         self.heard.lock().unwrap().push(Heard {
             label: event.outcome.label(),
-            accepted,
+            accepted: refused.is_none(),
+            refused,
             peer_addr: event.peer_addr,
             port: event.port,
             mode: event.mode,

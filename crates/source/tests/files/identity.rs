@@ -16,18 +16,30 @@ use crate::reports::Reports;
 
 const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
 
+/// Every test runs once with each. The output of a failed test ends with the provider's name.
+fn profiles() -> impl Iterator<Item = TlsProfile> {
+    [("ring", TlsProfile::ring()), ("aws-lc-rs", TlsProfile::aws_lc_rs())]
+        .into_iter()
+        .map(|(provider, profile)| {
+            println!("with {provider}");
+            profile
+        })
+}
+
 /// Three files, and a clock.
 struct Files {
     directory: TempDir,
     clock: Arc<ManualClock>,
     ca: TestCa,
+    profile: TlsProfile,
 }
 
 impl Files {
-    fn new() -> Self {
+    fn new(profile: &TlsProfile) -> Self {
         let ca = TestCa::new("prod.example");
-        let files =
-            Self { directory: tempdir().unwrap(), clock: Arc::new(ManualClock::new(ca.now())), ca };
+        let clock = Arc::new(ManualClock::new(ca.now()));
+        let profile = profile.clone().with_time(Arc::<ManualClock>::clone(&clock));
+        let files = Self { directory: tempdir().unwrap(), clock, ca, profile };
         files.write(&files.ca.svid(ID));
         fs::write(files.paths().roots, files.ca.bundle().to_pem()).unwrap();
         files
@@ -57,14 +69,10 @@ impl Files {
     #[cfg(not(unix))]
     fn set_key_mode(&self, _: u32) {}
 
-    fn profile(&self) -> TlsProfile {
-        TlsProfile::ring().with_time(Arc::<ManualClock>::clone(&self.clock))
-    }
-
     fn open(&self) -> Result<IdentityFiles, IdentityError> {
         let aliases = ["old.example".parse().unwrap()];
         let domains = MeshDomains::new(self.ca.trust_domain().clone(), aliases);
-        IdentityFiles::open(self.paths(), domains, self.profile())
+        IdentityFiles::open(self.paths(), domains, self.profile.clone())
     }
 
     fn watched(&self, change: IdentityChange) -> Watched {
@@ -86,41 +94,45 @@ struct Watched {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_pair_is_used_from_the_next_handshake_on() {
-    let files = Files::new();
-    let watched = files.watched(IdentityChange::Refuse);
-    let before = watched.handle.load();
-    assert_eq!(before.svid().id().as_str(), ID);
-    let alias = "old.example".parse().unwrap();
-    assert_eq!(
-        before.bundles().bundle_for(&alias).unwrap().trust_domain(),
-        files.ca.trust_domain()
-    );
-    assert_eq!(watched.reports.after_some_looks().await, "");
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        let watched = files.watched(IdentityChange::Refuse);
+        let before = watched.handle.load();
+        assert_eq!(before.svid().id().as_str(), ID);
+        let alias = "old.example".parse().unwrap();
+        assert_eq!(
+            before.bundles().bundle_for(&alias).unwrap().trust_domain(),
+            files.ca.trust_domain()
+        );
+        assert_eq!(watched.reports.after_some_looks().await, "");
 
-    files.write(&files.ca.svid(ID));
-    assert_eq!(watched.reports.after_some_looks().await, "generation 1");
-    assert_ne!(watched.handle.load().svid().serial(), before.svid().serial());
+        files.write(&files.ca.svid(ID));
+        assert_eq!(watched.reports.after_some_looks().await, "generation 1");
+        assert_ne!(watched.handle.load().svid().serial(), before.svid().serial());
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn key_and_certificate_may_come_one_after_the_other() {
-    for (name, certificate_first) in [("certificate first", true), ("key first", false)] {
-        let files = Files::new();
-        let watched = files.watched(IdentityChange::Refuse);
-        let new = files.ca.svid(ID);
-        let write = |certificate: bool| {
-            if certificate {
-                fs::write(files.paths().certificate, new.chain_pem()).unwrap();
-            } else {
-                files.write_key(&new.key_pem());
-            }
-        };
-        write(certificate_first);
-        assert_eq!(watched.reports.after_some_looks().await, "kept: key", "{name}");
-        assert_eq!(watched.handle.load().generation(), 0, "{name}");
-        write(!certificate_first);
-        assert_eq!(watched.reports.after_some_looks().await, "generation 1", "{name}");
-        assert_eq!(watched.handle.load().svid().serial(), new.serial(), "{name}");
+    for profile in profiles() {
+        for (name, certificate_first) in [("certificate first", true), ("key first", false)] {
+            let files = Files::new(&profile);
+            let watched = files.watched(IdentityChange::Refuse);
+            let new = files.ca.svid(ID);
+            let write = |certificate: bool| {
+                if certificate {
+                    fs::write(files.paths().certificate, new.chain_pem()).unwrap();
+                } else {
+                    files.write_key(&new.key_pem());
+                }
+            };
+            write(certificate_first);
+            assert_eq!(watched.reports.after_some_looks().await, "kept: key", "{name}");
+            assert_eq!(watched.handle.load().generation(), 0, "{name}");
+            write(!certificate_first);
+            assert_eq!(watched.reports.after_some_looks().await, "generation 1", "{name}");
+            assert_eq!(watched.handle.load().svid().serial(), new.serial(), "{name}");
+        }
     }
 }
 
@@ -184,126 +196,145 @@ async fn bad_material_keeps_the_good_one_and_is_reported_once() {
             files.clock.advance(hour + Duration::from_secs(1));
         }),
     ];
-    for (name, want, spoil) in cases {
-        let files = Files::new();
-        let watched = files.watched(IdentityChange::Refuse);
-        let good: Vec<_> = [files.paths().certificate, files.paths().key, files.paths().roots]
-            .map(|path| (fs::read(&path).unwrap(), path))
-            .into();
-        spoil(&files);
-        assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
-        assert_eq!(watched.handle.load().generation(), 0, "{name}");
+    for profile in profiles() {
+        for (name, want, spoil) in cases {
+            let files = Files::new(&profile);
+            let watched = files.watched(IdentityChange::Refuse);
+            let good: Vec<_> = [files.paths().certificate, files.paths().key, files.paths().roots]
+                .map(|path| (fs::read(&path).unwrap(), path))
+                .into();
+            spoil(&files);
+            assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
+            assert_eq!(watched.handle.load().generation(), 0, "{name}");
 
-        for (content, path) in good {
-            fs::remove_dir(&path).ok();
-            fs::write(&path, content).unwrap();
+            for (content, path) in good {
+                fs::remove_dir(&path).ok();
+                fs::write(&path, content).unwrap();
+            }
+            files.set_key_mode(0o600);
+            assert_eq!(watched.reports.after_some_looks().await, "recovered", "{name}");
+            files.write(&files.ca.svid_with(
+                ID,
+                KeyType::P256,
+                Duration::from_secs(7200),
+                files.clock.now(),
+            ));
+            assert_eq!(watched.reports.after_some_looks().await, "generation 1", "{name}");
         }
-        files.set_key_mode(0o600);
-        assert_eq!(watched.reports.after_some_looks().await, "recovered", "{name}");
-        files.write(&files.ca.svid_with(
-            ID,
-            KeyType::P256,
-            Duration::from_secs(7200),
-            files.clock.now(),
-        ));
-        assert_eq!(watched.reports.after_some_looks().await, "generation 1", "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_of_the_future_is_used_when_its_time_comes() {
-    let files = Files::new();
-    let watched = files.watched(IdentityChange::Refuse);
-    let hour = Duration::from_secs(3600);
-    let later = meshtls_source::UnixTime::since_unix_epoch(
-        Duration::from_secs(files.ca.now().as_secs()) + hour,
-    );
-    files.write(&files.ca.svid_with(ID, KeyType::P256, hour, later));
-    assert_eq!(watched.reports.after_some_looks().await, "kept: not_yet_valid");
-    files.clock.advance(hour);
-    assert_eq!(watched.reports.after_some_looks().await, "generation 1");
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        let watched = files.watched(IdentityChange::Refuse);
+        let hour = Duration::from_secs(3600);
+        let later = meshtls_source::UnixTime::since_unix_epoch(
+            Duration::from_secs(files.ca.now().as_secs()) + hour,
+        );
+        files.write(&files.ca.svid_with(ID, KeyType::P256, hour, later));
+        assert_eq!(watched.reports.after_some_looks().await, "kept: not_yet_valid");
+        files.clock.advance(hour);
+        assert_eq!(watched.reports.after_some_looks().await, "generation 1");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_roots_cover_the_change_from_one_to_the_other() {
-    let files = Files::new();
-    let watched = files.watched(IdentityChange::Refuse);
-    let next = TestCa::new("prod.example");
-    fs::write(files.paths().roots, files.ca.bundle().to_pem() + &next.bundle().to_pem()).unwrap();
-    assert_eq!(watched.reports.after_some_looks().await, "generation 1", "both are trusted");
-    files.write(&next.svid(ID));
-    assert_eq!(watched.reports.after_some_looks().await, "generation 2", "the new one has issued");
-    fs::write(files.paths().roots, next.bundle().to_pem()).unwrap();
-    assert_eq!(watched.reports.after_some_looks().await, "generation 3", "the old one is gone");
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        let watched = files.watched(IdentityChange::Refuse);
+        let next = TestCa::new("prod.example");
+        fs::write(files.paths().roots, files.ca.bundle().to_pem() + &next.bundle().to_pem())
+            .unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "generation 1", "both are trusted");
+        files.write(&next.svid(ID));
+        assert_eq!(
+            watched.reports.after_some_looks().await,
+            "generation 2",
+            "the new one has issued"
+        );
+        fs::write(files.paths().roots, next.bundle().to_pem()).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "generation 3", "the old one is gone");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_identity_has_to_be_allowed() {
-    let files = Files::new();
-    let watched = files.watched(IdentityChange::Allow);
-    let other = "spiffe://prod.example/ns/pay/sa/other";
-    files.write(&files.ca.svid(other));
-    assert_eq!(watched.reports.after_some_looks().await, "generation 1");
-    assert_eq!(watched.handle.load().svid().id().as_str(), other);
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        let watched = files.watched(IdentityChange::Allow);
+        let other = "spiffe://prod.example/ns/pay/sa/other";
+        files.write(&files.ca.svid(other));
+        assert_eq!(watched.reports.after_some_looks().await, "generation 1");
+        assert_eq!(watched.handle.load().svid().id().as_str(), other);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_file_may_hold_certificate_and_key_in_the_dialect_of_windows() {
-    let files = Files::new();
-    let svid = files.ca.svid(ID);
-    let text = format!("\u{feff}# a comment\n{}{}", svid.chain_pem(), &*svid.key_pem())
-        .replace('\n', "\r\n");
-    let both = files.directory.path().join("both.pem");
-    fs::write(&both, text).unwrap();
-    let paths = IdentityPaths { certificate: both.clone(), key: both, ..files.paths() };
-    let domains = MeshDomains::new(files.ca.trust_domain().clone(), []);
-    let opened = IdentityFiles::open(paths, domains, files.profile()).unwrap();
-    assert_eq!(opened.handle().load().svid().serial(), svid.serial());
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        let svid = files.ca.svid(ID);
+        let text = format!("\u{feff}# a comment\n{}{}", svid.chain_pem(), &*svid.key_pem())
+            .replace('\n', "\r\n");
+        let both = files.directory.path().join("both.pem");
+        fs::write(&both, text).unwrap();
+        let paths = IdentityPaths { certificate: both.clone(), key: both, ..files.paths() };
+        let domains = MeshDomains::new(files.ca.trust_domain().clone(), []);
+        let opened = IdentityFiles::open(paths, domains, files.profile.clone()).unwrap();
+        assert_eq!(opened.handle().load().svid().serial(), svid.serial());
+    }
 }
 
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn a_key_that_others_may_read_is_reported_or_refused() {
-    let files = Files::new();
-    files.set_key_mode(0o644);
-    let watched = files.watched(IdentityChange::Refuse);
-    assert_eq!(watched.reports.take(), "exposed 644");
-    files.write(&files.ca.svid(ID));
-    files.set_key_mode(0o640);
-    assert_eq!(watched.reports.after_some_looks().await, "generation 1, exposed 640");
+    for profile in profiles() {
+        let files = Files::new(&profile);
+        files.set_key_mode(0o644);
+        let watched = files.watched(IdentityChange::Refuse);
+        assert_eq!(watched.reports.take(), "exposed 644");
+        files.write(&files.ca.svid(ID));
+        files.set_key_mode(0o640);
+        assert_eq!(watched.reports.after_some_looks().await, "generation 1, exposed 640");
 
-    let error = files
-        .open()
-        .unwrap()
-        .refuse_exposed_key()
-        .map(|_| ())
-        .unwrap_err();
-    assert_eq!(error.reason(), "exposed_key");
-    assert!(error.to_string().ends_with("tls.key (mode 640)"), "{error}");
+        let error = files
+            .open()
+            .unwrap()
+            .refuse_exposed_key()
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(error.reason(), "exposed_key");
+        assert!(error.to_string().ends_with("tls.key (mode 640)"), "{error}");
 
-    files.set_key_mode(0o600);
-    let reports = Reports::new();
-    let strict = files.open().unwrap().refuse_exposed_key().unwrap();
-    let _watch = strict.reporter(Arc::<Reports>::clone(&reports)).watch();
-    files.write(&files.ca.svid(ID));
-    files.set_key_mode(0o644);
-    assert_eq!(reports.after_some_looks().await, "kept: exposed_key");
-    files.set_key_mode(0o600);
-    assert_eq!(reports.after_some_looks().await, "generation 1");
+        files.set_key_mode(0o600);
+        let reports = Reports::new();
+        let strict = files.open().unwrap().refuse_exposed_key().unwrap();
+        let _watch = strict.reporter(Arc::<Reports>::clone(&reports)).watch();
+        files.write(&files.ca.svid(ID));
+        files.set_key_mode(0o644);
+        assert_eq!(reports.after_some_looks().await, "kept: exposed_key");
+        files.set_key_mode(0o600);
+        assert_eq!(reports.after_some_looks().await, "generation 1");
+    }
 }
 
 #[test]
 fn a_bad_first_load_refuses_to_start() {
-    let reason = |files: &Files| files.open().map(|_| ()).unwrap_err().reason();
-    let files = Files::new();
-    fs::remove_file(files.paths().key).unwrap();
-    assert_eq!(reason(&files), "unreadable");
+    for profile in profiles() {
+        let reason = |files: &Files| files.open().map(|_| ()).unwrap_err().reason();
+        let files = Files::new(&profile);
+        fs::remove_file(files.paths().key).unwrap();
+        assert_eq!(reason(&files), "unreadable");
 
-    let files = Files::new();
-    fs::write(files.paths().key, files.ca.svid(ID).key_pem()).unwrap();
-    assert_eq!(reason(&files), "key");
+        let files = Files::new(&profile);
+        fs::write(files.paths().key, files.ca.svid(ID).key_pem()).unwrap();
+        assert_eq!(reason(&files), "key");
 
-    let files = Files::new();
-    files.clock.advance(Duration::from_secs(25 * 3600));
-    assert_eq!(reason(&files), "expired");
+        let files = Files::new(&profile);
+        files.clock.advance(Duration::from_secs(25 * 3600));
+        assert_eq!(reason(&files), "expired");
+    }
 }
