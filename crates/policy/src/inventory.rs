@@ -20,14 +20,16 @@ use crate::{MeshSettings, PeerName, Resources, Workload};
 /// * `httpbin.foo.svc.cluster.local` is also found as `httpbin.foo.svc` and `httpbin.foo`;
 /// * `httpbin` alone is `httpbin.<namespace of the client>`.
 ///
+/// Where several hosts share a short name, the oldest one that the client sees and that has the port is meant.
+///
 /// Where several entries have the host and the port, one of the client's namespace is taken before others, then the
 /// oldest.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     /// By full host name, in order of precedence.
     hosts: HashMap<String, Vec<Exported>>,
-    /// Short names to full ones.
-    short: HashMap<String, String>,
+    /// Short names to full ones, in order of precedence.
+    short: HashMap<String, Vec<String>>,
     workloads: Vec<WorkloadEntry>,
 }
 
@@ -60,10 +62,10 @@ impl Inventory {
                         .push(Exported { view, to: Arc::clone(&to) });
                 }
                 for short in short_names(&host).into_iter().flatten() {
-                    inventory
-                        .short
-                        .entry(short.to_owned())
-                        .or_insert_with(|| host.clone().into_owned());
+                    let full = inventory.short.entry(short.to_owned()).or_default();
+                    if full.iter().all(|known| *known != *host) {
+                        full.push(host.clone().into_owned());
+                    }
                 }
             }
         }
@@ -94,11 +96,13 @@ impl Inventory {
     }
 
     fn short(&self, client_namespace: &str, host: &str, port: u16) -> Option<Arc<ServiceView>> {
-        let full = match host.split_once('.') {
+        let candidates = match host.split_once('.') {
             Some(_) => self.short.get(host)?,
             None => self.short.get(&format!("{host}.{client_namespace}"))?,
         };
-        self.exact(client_namespace, full, port)
+        candidates
+            .iter()
+            .find_map(|full| self.exact(client_namespace, full, port))
     }
 
     fn wildcard(&self, client_namespace: &str, host: &str, port: u16) -> Option<Arc<ServiceView>> {

@@ -102,6 +102,39 @@ fn names_are_found() {
 }
 
 #[test]
+fn a_short_name_is_taken_from_whom_it_fits() {
+    let entry = |name: &str, domain: &str, year: u16, port: u16, export_to: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\n\
+             metadata: {{name: {name}, namespace: foo, creationTimestamp: '{year}-01-01T00:00:00Z'}}\n\
+             spec: {{hosts: [web.foo.svc.{domain}], location: MESH_INTERNAL, exportTo: ['{export_to}'], \
+             ports: [{{number: {port}, name: http}}]}}\n"
+        )
+    };
+    let text = [
+        entry("hidden", "old.example", 2020, 80, "."),
+        entry("other-port", "other.example", 2021, 81, "*"),
+        entry("ours", "cluster.local", 2022, 80, "*"),
+        entry("late", "late.example", 2023, 80, "*"),
+    ];
+    let resources = Resources::parse("services.yaml", &text.concat()).unwrap();
+    let inventory = Inventory::from_resources(&MeshSettings::default(), &resources);
+    for (client, host, port, want) in [
+        ("web", "web.foo", 80, Some("web.foo.svc.cluster.local")),
+        ("web", "web.foo.svc", 80, Some("web.foo.svc.cluster.local")),
+        ("web", "web.foo", 81, Some("web.foo.svc.other.example")),
+        ("foo", "web", 80, Some("web.foo.svc.old.example")),
+        ("foo", "web.foo", 81, Some("web.foo.svc.other.example")),
+        ("web", "web.foo", 82, None),
+        ("web", "web.foo.svc.old.example", 80, None),
+    ] {
+        let found = inventory.service(client, host, port);
+        let found = found.map(|view| view.hostname.clone());
+        assert_eq!(found.as_deref(), want, "{host}:{port} from {client}");
+    }
+}
+
+#[test]
 fn endpoints_are_as_written() {
     let inventory = inventory();
     let ports = |port| {
