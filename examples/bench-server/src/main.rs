@@ -87,9 +87,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             return Err(format!("--{flag} on: this version has none; write --{flag} off").into());
         }
     }
-    let acceptor = acceptor(&arguments)?;
     let socket = TcpListener::bind(arguments.listen).await?;
-    println!("listening on {}", socket.local_addr()?);
+    let address = socket.local_addr()?;
+    let acceptor = acceptor(&arguments, address.port())?;
+    println!("listening on {address}");
     let mut listener = Listener::spawn(acceptor, socket);
     while let Some(inbound) = listener.accept().await {
         tokio::spawn(async move {
@@ -100,7 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn acceptor(arguments: &Arguments) -> Result<Acceptor, Box<dyn Error>> {
+fn acceptor(arguments: &Arguments, port: u16) -> Result<Acceptor, Box<dyn Error>> {
     let profile = match arguments.provider {
         Provider::Ring => TlsProfile::ring(),
         Provider::AwsLcRs => TlsProfile::aws_lc_rs(),
@@ -120,6 +121,6 @@ fn acceptor(arguments: &Arguments) -> Result<Acceptor, Box<dyn Error>> {
     let workload = Workload::new("bench", Labels::default());
     Ok(Acceptor::builder(profile)
         .svid(source)
-        .policy(policies, workload, arguments.listen.port())
+        .policy(policies, workload, port)
         .build()?)
 }
