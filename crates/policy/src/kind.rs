@@ -72,13 +72,15 @@ pub struct Skipped {
     pub api_version: String,
     /// Its `kind`.
     pub kind: String,
+    /// Its namespace, if it names one.
+    pub namespace: Option<String>,
     /// Its name, if it has one.
     pub name: Option<String>,
     /// The kind that is read and looks most like it: perhaps a slip of the pen.
     pub nearest: Option<&'static str>,
 }
 
-/// Such as ``policies.yaml:12: Deployment web is not read here``.
+/// Such as ``policies.yaml:12: Deployment foo/web is not read here``.
 impl std::fmt::Display for Skipped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.source_name)?;
@@ -88,7 +90,11 @@ impl std::fmt::Display for Skipped {
         let colon = if self.source_name.is_empty() && self.line.is_none() { "" } else { ": " };
         write!(f, "{colon}{}", self.kind)?;
         if let Some(name) = &self.name {
-            write!(f, " {name}")?;
+            let (namespace, slash) = self
+                .namespace
+                .as_ref()
+                .map_or(("", ""), |namespace| (namespace.as_str(), "/"));
+            write!(f, " {namespace}{slash}{name}")?;
         }
         write!(f, " is not read here{}", crate::parse_error::did_you_mean(self.nearest))
     }
@@ -125,16 +131,20 @@ pub(crate) fn identify<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError
         ));
     }
     check_unread(version, &kind, name)?;
-    let object_name = object
+    let metadata = object
         .get("metadata")
-        .and_then(|metadata| metadata.open_object().ok())
-        .and_then(|metadata| metadata.text("name").ok().flatten());
+        .and_then(|metadata| metadata.open_object().ok());
+    let text = |name| {
+        let text = metadata.as_ref()?.text(name).ok().flatten();
+        text.map(shorten)
+    };
     Ok(Document::Unknown(Skipped {
         source_name: String::new(),
         line: field.key_at().map(|place| place.line),
         api_version: shorten(version),
         kind: shorten(name),
-        name: object_name.map(shorten),
+        namespace: text("namespace"),
+        name: text("name"),
         nearest: nearest(name, &Kind::NAMES),
     }))
 }

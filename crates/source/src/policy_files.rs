@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshtls_policy::{MeshSettings, PolicyHandle, PolicySet};
+use meshtls_policy::{MeshSettings, PolicyHandle, PolicySet, Resources, Skipped, Warning};
 
 use crate::policy_text::PolicyText;
 use crate::read::{Fingerprint, Fingerprints, Looked};
@@ -27,6 +27,8 @@ pub struct PolicyFiles {
     /// The refused reading that was reported last, until the source is good again.
     refused: Option<Fingerprint>,
     fingerprints: Fingerprints,
+    /// Of the first load, until there is a reporter to tell.
+    first: Remarks,
     reporter: Arc<dyn Reporter>,
     every: Duration,
 }
@@ -42,7 +44,8 @@ impl PolicyFiles {
         let fingerprints = Fingerprints::default();
         let looked = fingerprints.look(PolicyText::read(&path));
         let text = looked.found?;
-        let set = PolicySet::compile(settings.clone(), &text.parse()?);
+        let resources = text.parse()?;
+        let set = PolicySet::compile(settings.clone(), &resources);
         Ok(Self {
             path,
             settings,
@@ -51,6 +54,7 @@ impl PolicyFiles {
             filled: text.filled(),
             refused: None,
             fingerprints,
+            first: Remarks::of(&resources),
             reporter: Arc::new(Silent),
             every: watch::DEFAULT_EVERY,
         })
@@ -88,20 +92,27 @@ impl PolicyFiles {
     /// # Panics
     ///
     /// Outside of a tokio runtime with time enabled.
-    pub fn watch(self) -> Watch {
-        let every = self.every;
-        Watch::spawn(watch::poll(self, every))
+    pub fn watch(mut self) -> Watch {
+        Watch::spawn(async move {
+            std::mem::take(&mut self.first).tell(&*self.reporter);
+            let every = self.every;
+            watch::poll(self, every).await;
+        })
     }
 
     /// Puts `reading` in force, if it is a good one.
-    fn replace(&mut self, reading: Result<PolicyText, ReadError>) -> Result<u64, PolicyError> {
+    fn replace(
+        &mut self,
+        reading: Result<PolicyText, ReadError>,
+    ) -> Result<(u64, Remarks), PolicyError> {
         let text = reading?;
         if let Some(path) = text.emptied(&self.filled, &self.path) {
             return Err(PolicyError::Emptied { path });
         }
-        let set = PolicySet::compile(self.settings.clone(), &text.parse()?);
+        let resources = text.parse()?;
+        let set = PolicySet::compile(self.settings.clone(), &resources);
         self.filled = text.filled();
-        Ok(self.handle.replace(set))
+        Ok((self.handle.replace(set), Remarks::of(&resources)))
     }
 }
 
@@ -124,15 +135,38 @@ impl Polled for PolicyFiles {
             return;
         }
         match self.replace(looked.found) {
-            Ok(version) => {
+            Ok((version, remarks)) => {
                 self.in_force = looked.fingerprint;
                 self.refused = None;
                 self.reporter.report(&Report::PoliciesReplaced { version });
+                remarks.tell(&*self.reporter);
             }
             Err(error) => {
                 self.refused = Some(looked.fingerprint);
                 self.reporter.report(&Report::PoliciesKept(&error));
             }
+        }
+    }
+}
+
+/// What the operator should know of policies that were taken.
+#[derive(Default)]
+struct Remarks {
+    skipped: Vec<Skipped>,
+    warnings: Vec<Warning>,
+}
+
+impl Remarks {
+    fn of(resources: &Resources) -> Self {
+        Self { skipped: resources.skipped().to_vec(), warnings: resources.warnings().to_vec() }
+    }
+
+    fn tell(&self, reporter: &dyn Reporter) {
+        for skipped in &self.skipped {
+            reporter.report(&Report::PolicySkipped(skipped));
+        }
+        for warning in &self.warnings {
+            reporter.report(&Report::PolicyWarning(warning));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use meshtls_policy::{Skipped, Warning};
 use meshtls_rustls::WithCauses;
 
 use crate::{IdentityError, PolicyError};
@@ -26,6 +27,12 @@ pub enum Report<'a> {
     },
     /// New policies were refused; the last good ones stay in force.
     PoliciesKept(&'a PolicyError),
+    /// An object among the policies in force is of a kind that is not read, so it has no effect. Each such object is
+    /// reported when the watch begins, and again whenever policies are replaced.
+    PolicySkipped(&'a Skipped),
+    /// Something among the policies in force is probably not meant. Reported as often as
+    /// [`PolicySkipped`](Self::PolicySkipped).
+    PolicyWarning(&'a Warning),
     /// A new identity or new trust bundles are in use from the next handshake.
     IdentityReplaced {
         /// The generation of the SVID handle after the change.
@@ -53,6 +60,12 @@ impl fmt::Display for Report<'_> {
             }
             Self::PoliciesKept(error) => {
                 write!(f, "policies kept, the new ones are refused: {}", WithCauses(*error))
+            }
+            Self::PolicySkipped(skipped) => {
+                write!(f, "policies: an object has no effect: {skipped}")
+            }
+            Self::PolicyWarning(warning) => {
+                write!(f, "policies: probably not meant: {warning}")
             }
             Self::IdentityReplaced { generation } => {
                 write!(f, "identity replaced (generation {generation})")
