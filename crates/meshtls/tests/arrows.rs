@@ -61,7 +61,7 @@ const TABLE: &[Row] = &[
     row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
     row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
     row("flags",             Shared, "meshtls", ""),
-    row("bench-server",      Program, "meshtls tokio", ""),
+    row("bench-server",      Program, "meshtls tokio", "meshtls-testkit"),
     row("httpbin",           Program, "flags meshtls tokio", "meshtls-testkit"),
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),
