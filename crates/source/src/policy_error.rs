@@ -22,8 +22,11 @@ pub enum PolicyError {
         /// Which object.
         source: meshtls_policy::DuplicateObject,
     },
-    /// All text is gone. A file that is being written looks like that, so this never replaces policies; a file that
-    /// holds nothing but a comment does.
+    /// A file that held objects is still there and holds none: no text, white space, comments, `---` or empty lists
+    /// alone. A file that is being written or generated wrongly looks like that, so this never replaces policies.
+    ///
+    /// To give up the policies of a file, delete it from its directory. To give up all, leave a file with a comment that
+    /// never held policies: a directory without any policy file counts as emptied too.
     #[error("{} has become empty", path.display())]
     Emptied {
         /// The file, or the directory in which no policy file is left.

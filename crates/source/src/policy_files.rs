@@ -22,7 +22,7 @@ pub struct PolicyFiles {
     settings: MeshSettings,
     handle: PolicyHandle,
     in_force: Fingerprint,
-    /// The files of the policies in force that are not blank.
+    /// The files that the policies in force are from.
     filled: BTreeSet<PathBuf>,
     /// The refused reading that was reported last, until the source is good again.
     refused: Option<Fingerprint>,
@@ -44,17 +44,17 @@ impl PolicyFiles {
         let fingerprints = Fingerprints::default();
         let looked = fingerprints.look(PolicyText::read(&path));
         let text = looked.found?;
-        let resources = text.parse()?;
-        let set = PolicySet::compile(settings.clone(), &resources);
+        let parsed = text.parse()?;
+        let set = PolicySet::compile(settings.clone(), &parsed.resources);
         Ok(Self {
             path,
             settings,
             handle: PolicyHandle::new(set),
             in_force: looked.fingerprint,
-            filled: text.filled(),
+            filled: parsed.filled,
             refused: None,
             fingerprints,
-            first: Remarks::of(&resources),
+            first: Remarks::of(&parsed.resources),
             reporter: Arc::new(Silent),
             every: watch::DEFAULT_EVERY,
         })
@@ -105,14 +105,13 @@ impl PolicyFiles {
         &mut self,
         reading: Result<PolicyText, ReadError>,
     ) -> Result<(u64, Remarks), PolicyError> {
-        let text = reading?;
-        if let Some(path) = text.emptied(&self.filled, &self.path) {
+        let parsed = reading?.parse()?;
+        if let Some(path) = parsed.emptied(&self.filled, &self.path) {
             return Err(PolicyError::Emptied { path });
         }
-        let resources = text.parse()?;
-        let set = PolicySet::compile(self.settings.clone(), &resources);
-        self.filled = text.filled();
-        Ok((self.handle.replace(set), Remarks::of(&resources)))
+        let set = PolicySet::compile(self.settings.clone(), &parsed.resources);
+        self.filled = parsed.filled;
+        Ok((self.handle.replace(set), Remarks::of(&parsed.resources)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{PolicyError, ReadError};
 ///
 /// Every variant of [`PolicyError`] but [`PolicyError::Emptied`]. One bad file refuses the whole.
 pub fn load_resources(path: impl AsRef<Path>) -> Result<Resources, PolicyError> {
-    PolicyText::read(path.as_ref())?.parse()
+    Ok(PolicyText::read(path.as_ref())?.parse()?.resources)
 }
 
 /// What is read at a path, before it is understood.
@@ -39,37 +39,50 @@ impl PolicyText {
         Ok(Self { files })
     }
 
-    pub(crate) fn parse(&self) -> Result<Resources, PolicyError> {
-        let mut all = Resources::default();
+    pub(crate) fn parse(&self) -> Result<Parsed, PolicyError> {
+        let mut parsed = Parsed { files: self.files.len(), ..Parsed::default() };
         for (path, content) in &self.files {
+            let blank = content.trim_ascii().is_empty();
+            // A tab alone is blank too, and no YAML.
+            let content = if blank { &[] } else { content.as_slice() };
             let more = Resources::parse_bytes(&path.display().to_string(), content)?;
-            all.extend(more)
+            let used = more.peer_authentications().len()
+                + more.service_entries().len()
+                + more.workload_entries().len();
+            if used > 0 {
+                parsed.filled.insert(path.clone());
+            } else if more.skipped().is_empty() {
+                parsed.empty.insert(path.clone());
+            }
+            parsed
+                .resources
+                .extend(more)
                 .map_err(|source| PolicyError::Duplicate { path: path.clone(), source })?;
         }
-        Ok(all)
-    }
-
-    /// The files with more in them than white space.
-    pub(crate) fn filled(&self) -> BTreeSet<PathBuf> {
-        let filled = self.files.iter().filter(|(_, content)| !is_blank(content));
-        filled.map(|(path, _)| path.clone()).collect()
-    }
-
-    /// The file of `filled` whose text is gone; `directory` if the last file is gone.
-    pub(crate) fn emptied(&self, filled: &BTreeSet<PathBuf>, directory: &Path) -> Option<PathBuf> {
-        if self.files.is_empty() && !filled.is_empty() {
-            return Some(directory.to_owned());
-        }
-        let emptied = self
-            .files
-            .iter()
-            .find(|(path, content)| is_blank(content) && filled.contains(path));
-        emptied.map(|(path, _)| path.clone())
+        Ok(parsed)
     }
 }
 
-fn is_blank(content: &[u8]) -> bool {
-    content.trim_ascii().is_empty()
+/// What is read at a path, understood.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    pub(crate) resources: Resources,
+    /// The files with an object of a kind that is read.
+    pub(crate) filled: BTreeSet<PathBuf>,
+    /// The files without any object.
+    empty: BTreeSet<PathBuf>,
+    /// How many files there are.
+    files: usize,
+}
+
+impl Parsed {
+    /// The file of `filled` that is still there and holds nothing more; `directory` if no file is left.
+    pub(crate) fn emptied(&self, filled: &BTreeSet<PathBuf>, directory: &Path) -> Option<PathBuf> {
+        if self.files == 0 && !filled.is_empty() {
+            return Some(directory.to_owned());
+        }
+        self.empty.intersection(filled).next().cloned()
+    }
 }
 
 fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {

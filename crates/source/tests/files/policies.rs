@@ -142,9 +142,16 @@ async fn a_file_that_is_being_written_is_not_judged() {
 #[tokio::test(start_paused = true)]
 async fn policies_are_given_up_by_a_comment() {
     let directory = strict_foo();
-    let file = directory.path().join("foo.yaml");
-    let watched = Watched::new(&file);
-    fs::write(&file, "# no policies any more\n").unwrap();
+    let at = |name| directory.path().join(name);
+    let watched = Watched::new(directory.path());
+    // In their own file it may be a mistake; in another one, with their own deleted, it is none.
+    for nothing in ["# no policies any more\n", "---\n", "{apiVersion: v1, kind: List}"] {
+        fs::write(at("foo.yaml"), nothing).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "kept: emptied", "{nothing}");
+        assert_eq!(watched.mode("foo"), MtlsMode::Strict, "{nothing}");
+    }
+    fs::remove_file(at("foo.yaml")).unwrap();
+    fs::write(at("none.yaml"), "# no policies any more\n").unwrap();
     assert_eq!(watched.reports.after_some_looks().await, "version 2");
     assert_eq!(watched.mode("foo"), MtlsMode::Permissive);
 }
