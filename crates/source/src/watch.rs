@@ -14,6 +14,15 @@ impl Watch {
     pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(task))
     }
+
+    /// Whether the watcher still runs. Meant for health checks: nothing is kept fresh once this is `false`.
+    ///
+    /// A watcher ends by itself only when its runtime shuts down, or when something in it panics, such as a
+    /// [`Reporter`](crate::Reporter). What it published stays in use.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.0.is_finished()
+    }
 }
 
 impl Drop for Watch {
@@ -80,3 +89,40 @@ pub(crate) const SHORTEST_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a changed content must stay the same before it is judged: 50 ms.
 const SETTLE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{DEFAULT_EVERY, Polled, Watch, poll};
+
+    /// Sees a change at each look but the first, and panics when it has to judge one.
+    #[derive(Default)]
+    struct Broken(std::cell::Cell<u32>);
+
+    impl Polled for Broken {
+        type Reading = bool;
+
+        fn read(&self) -> bool {
+            self.0.replace(self.0.get() + 1) > 0
+        }
+
+        fn is_news(&self, changed: &bool) -> bool {
+            *changed
+        }
+
+        fn judge(&mut self, _changed: bool) {
+            panic!("such as a reporter's");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_that_panicked_is_seen_to_have_ended() {
+        let watch = Watch::spawn(poll(Broken::default(), DEFAULT_EVERY));
+        assert!(watch.is_running());
+        tokio::time::sleep(DEFAULT_EVERY + Duration::from_millis(500)).await;
+        assert!(watch.is_running(), "it looked once");
+        tokio::time::sleep(3 * DEFAULT_EVERY).await;
+        assert!(!watch.is_running());
+    }
+}
