@@ -233,6 +233,17 @@ pub enum ParseFault {
         /// The name of both.
         name: ResourceName,
     },
+    /// Hosts times ports times endpoints of the text's `ServiceEntry` objects: an [`Inventory`](crate::Inventory) would
+    /// be too large.
+    #[error(
+        "hosts times ports times endpoints: the services up to {service} take more than {max} bytes"
+    )]
+    InventoryTooLarge {
+        /// The object at which the bound is passed.
+        service: ResourceName,
+        /// The bound in bytes, as estimated: a million endpoints without labels.
+        max: usize,
+    },
     /// The object is well formed, and Istio's validation refuses it.
     #[error("{0}")]
     Invalid(Violation),
@@ -261,6 +272,7 @@ impl ParseFault {
             Self::BadName { .. } => "bad_name",
             Self::BadTimestamp { .. } => "bad_timestamp",
             Self::DuplicateObject { .. } => "duplicate_object",
+            Self::InventoryTooLarge { .. } => "inventory_too_large",
             Self::Invalid(violation) => violation.reason(),
         }
     }

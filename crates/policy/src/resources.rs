@@ -7,6 +7,7 @@ use crate::kind::{self, Document, Kind, Skipped};
 use crate::parse_error::{ParseError, ParseFault, Place};
 use crate::tree::Node;
 use crate::violation::Warning;
+use crate::workload_entry::PIECE;
 use crate::{
     ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
     peer_authentication, tree,
@@ -55,7 +56,8 @@ impl Resources {
             let mut names = HashSet::new();
             documents
                 .iter()
-                .try_for_each(|document| read.add_document(document, options, &mut names))
+                .try_for_each(|document| read.add_document(document, options, &mut names))?;
+            read.check_inventory()
         });
         for warning in &mut read.warnings {
             source_name.clone_into(&mut warning.source_name);
@@ -183,6 +185,21 @@ impl Resources {
         policies.chain(services).chain(workloads)
     }
 
+    /// Refuses services that would multiply beyond [`MAX_INVENTORY`]. The workloads of all documents must be there.
+    fn check_inventory(&self) -> Result<(), ParseError> {
+        let mut bytes = 0_usize;
+        for entry in &self.service_entries {
+            bytes = bytes.saturating_add(entry.inventory_bytes(&self.workload_entries));
+            if bytes > MAX_INVENTORY {
+                return Err(ParseError::new(ParseFault::InventoryTooLarge {
+                    service: entry.metadata.name.clone(),
+                    max: MAX_INVENTORY,
+                }));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the objects of a document: one, or those of a list.
     fn add_document(
         &mut self,
@@ -232,6 +249,9 @@ impl Resources {
         Ok(name)
     }
 }
+
+/// The most that the services of a text may take in an inventory: 256 MB, a million endpoints.
+const MAX_INVENTORY: usize = 1_000_000 * PIECE;
 
 /// Values, taken as they are.
 impl FromIterator<PeerAuthentication> for Resources {

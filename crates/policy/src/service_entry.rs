@@ -6,7 +6,7 @@ use crate::field::{Field, Object, shorten};
 use crate::host_name::is_host_pattern;
 use crate::parse_error::ParseError;
 use crate::violation::Violation;
-use crate::workload_entry::{self, WorkloadSpec};
+use crate::workload_entry::{self, PIECE, WorkloadEntry, WorkloadSpec};
 use crate::{Address, Labels, Metadata, ResourceName, selector};
 
 /// A `ServiceEntry` (`networking.istio.io/v1`).
@@ -58,6 +58,31 @@ impl ServiceEntry {
     pub fn with_endpoint(mut self, endpoint: WorkloadSpec) -> Self {
         self.endpoints.push(endpoint);
         self
+    }
+
+    /// About how many bytes the entry takes in an [`Inventory`](crate::Inventory), where each port of each host has
+    /// endpoints and names of its own. `workloads` are those that the selector may find.
+    pub(crate) fn inventory_bytes(&self, workloads: &[WorkloadEntry]) -> usize {
+        let namespace = self.metadata.name.namespace();
+        let selected = workloads.iter().filter(|entry| {
+            !self.workload_selector.is_empty()
+                && entry.metadata.name.namespace() == namespace
+                && self.workload_selector.select(&entry.workload.labels)
+        });
+        let endpoints = self
+            .endpoints
+            .iter()
+            .chain(selected.map(|entry| &entry.workload));
+        endpoints
+            .map(WorkloadSpec::endpoint_bytes)
+            .chain(
+                self.subject_alt_names
+                    .iter()
+                    .map(|name| name.len().saturating_add(PIECE)),
+            )
+            .fold(PIECE, usize::saturating_add)
+            .saturating_mul(self.hosts.len())
+            .saturating_mul(self.ports.len())
     }
 
     fn empty(metadata: Metadata) -> Self {

@@ -84,6 +84,15 @@ impl WorkloadSpec {
         self.ports.insert(name.into(), port);
         self
     }
+
+    /// About how many bytes the workload takes as an [`Endpoint`](crate::Endpoint).
+    pub(crate) fn endpoint_bytes(&self) -> usize {
+        let account = self.service_account.as_ref().map_or(0, String::len);
+        self.labels
+            .iter()
+            .map(|(key, value)| key.len().saturating_add(value.len()).saturating_add(PIECE))
+            .fold(account.saturating_add(PIECE), usize::saturating_add)
+    }
 }
 
 /// An IP address or a host name.
@@ -179,3 +188,6 @@ fn read_address(field: &Field<'_>) -> Result<Address, ParseError> {
         Err(field.invalid(Violation::BadAddress { found: shorten(text) }))
     }
 }
+
+/// What an endpoint, a label or a name of a service is taken to occupy beside text of any length, in bytes.
+pub(crate) const PIECE: usize = 256;

@@ -134,6 +134,65 @@ fn a_short_name_is_taken_from_whom_it_fits() {
     }
 }
 
+/// `count` texts made by `item`, as a list.
+fn list(count: usize, item: impl Fn(usize) -> String) -> String {
+    let items: Vec<String> = (0..count).map(item).collect();
+    format!("[{}]", items.join(", "))
+}
+
+#[test]
+fn services_that_multiply_beyond_all_bounds_are_refused() {
+    let services = |name: &str, hosts, ports, rest: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}, namespace: foo}}\n\
+             spec: {{hosts: {}, ports: {}, {rest}}}\n",
+            list(hosts, |nth| format!("h{nth}.b")),
+            list(ports, |nth| format!("{{number: {}, name: p{nth}}}", nth + 1)),
+        )
+    };
+    let endpoints = |count| {
+        let endpoints = list(count, |_| "{address: 10.0.0.1}".to_owned());
+        format!("resolution: STATIC, endpoints: {endpoints}")
+    };
+    let workload = |nth: usize| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: w{nth}, namespace: foo}}\n\
+             spec: {{address: 10.0.0.1, labels: {{app: db}}}}\n"
+        )
+    };
+    let workloads: String = (0..100).map(workload).collect();
+    let selector = "resolution: STATIC, workloadSelector: {labels: {app: db}}";
+    let names = format!("subjectAltNames: {}", list(999, |nth| format!("n{nth}")));
+    let label = format!(
+        "resolution: STATIC, endpoints: [{{address: 10.0.0.1, labels: {{a: {}}}}}]",
+        "x".repeat(300_000)
+    );
+    for (name, text, fits) in [
+        ("a million", services("a", 100, 100, &endpoints(99)), true),
+        ("one more host", services("a", 101, 100, &endpoints(99)), false),
+        ("hosts and ports alone", services("a", 3000, 500, ""), false),
+        ("names", services("a", 49, 20, &names), true),
+        ("more names", services("a", 51, 20, &names), false),
+        ("a long label", services("a", 100, 100, &label), false),
+        ("selected, described later", services("a", 100, 60, selector) + &workloads, false),
+        ("fewer selected", services("a", 100, 40, selector) + &workloads, true),
+        (
+            "two together",
+            services("b", 100, 60, &endpoints(99)) + &services("a", 100, 60, &endpoints(99)),
+            false,
+        ),
+    ] {
+        match Resources::parse("s.yaml", &text) {
+            Ok(_) => assert!(fits, "{name}"),
+            Err(error) => {
+                assert!(!fits && error.reason() == "inventory_too_large", "{name}: {error}");
+                let want = "s.yaml: hosts times ports times endpoints: the services up to foo/a take more than 256000000 bytes";
+                assert_eq!(error.to_string(), want, "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn endpoints_are_as_written() {
     let inventory = inventory();
