@@ -12,7 +12,7 @@ use meshtls_policy::{
     Workload as Subject,
 };
 use meshtls_rustls::TlsProfile;
-use meshtls_source::{IdentityFiles, PolicyFiles, Reporter, Silent, Watch, load_resources};
+use meshtls_source::{IdentityFiles, PolicyFiles, Report, Reporter, Silent, Watch, load_resources};
 use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
 
 use crate::listen::Listen;
@@ -277,17 +277,32 @@ impl WorkloadBuilder {
             watches.push(files.watch());
             return Ok(handle);
         }
-        Ok(PolicyHandle::new(PolicySet::compile(
-            self.settings.clone(),
-            &resources(&self.policies)?,
-        )))
+        let resources = self.resources(&self.policies)?;
+        Ok(PolicyHandle::new(PolicySet::compile(self.settings.clone(), &resources)))
+    }
+
+    /// Reads resources once, and reports what of them has no effect or is odd.
+    fn resources(&self, from: &PoliciesFrom) -> Result<Resources, StartError> {
+        let resources = match from {
+            PoliciesFrom::Nowhere => Resources::default(),
+            PoliciesFrom::Text { name, text } => Resources::parse(name, text)?,
+            PoliciesFrom::Path(path) => load_resources(path)?,
+            PoliciesFrom::Value(resources) => resources.clone(),
+        };
+        for skipped in resources.skipped() {
+            self.reporter.report(&Report::PolicySkipped(skipped));
+        }
+        for warning in resources.warnings() {
+            self.reporter.report(&Report::PolicyWarning(warning));
+        }
+        Ok(resources)
     }
 
     fn discovery_of_services(&self) -> Result<Arc<dyn Discovery>, StartError> {
         match &self.services {
             Services::Discovery(discovery) => Ok(Arc::clone(discovery)),
             Services::From(from) => {
-                Ok(Arc::new(Inventory::from_resources(&self.settings, &resources(from)?)))
+                Ok(Arc::new(Inventory::from_resources(&self.settings, &self.resources(from)?)))
             }
         }
     }
@@ -301,16 +316,6 @@ impl fmt::Debug for WorkloadBuilder {
             .field("subject", &self.subject)
             .finish_non_exhaustive()
     }
-}
-
-/// Reads resources once.
-fn resources(from: &PoliciesFrom) -> Result<Resources, StartError> {
-    Ok(match from {
-        PoliciesFrom::Nowhere => Resources::default(),
-        PoliciesFrom::Text { name, text } => Resources::parse(name, text)?,
-        PoliciesFrom::Path(path) => load_resources(path)?,
-        PoliciesFrom::Value(resources) => resources.clone(),
-    })
 }
 
 /// The provider of the feature that is on: no feature changes what another one has chosen.

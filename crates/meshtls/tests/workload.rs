@@ -6,11 +6,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meshtls::acceptor::{Inbound, PortProtocol};
 use meshtls::connector::Outbound;
 use meshtls::policy::{MtlsMode, PeerAuthentication, PolicySet, Resources};
+use meshtls::source::Report;
 use meshtls::{
     IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload,
     WorkloadBuilder,
@@ -153,6 +155,29 @@ async fn policies_come_from_nowhere_text_files_and_values() {
         let workload = folder.workload(SERVER).policies(from).start().unwrap();
         assert_eq!(workload.explain(8000).mode, mode, "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_has_no_effect_is_reported() {
+    let folder = Folder::new("no-effect");
+    let deny = "apiVersion: security.istio.io/v1\n\
+                kind: AuthorizationPolicy\n\
+                metadata: { name: deny, namespace: foo }\n\
+                spec: { action: DENY }\n";
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let reports = Arc::clone(&reported);
+    let note = move |report: &Report<'_>| reports.lock().unwrap().push(report.to_string());
+    let workload = folder
+        .workload(SERVER)
+        .policies(PoliciesFrom::text("deny.yaml", deny))
+        .reporter(Arc::new(note));
+    workload.start().unwrap();
+    let reported = reported.lock().unwrap();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].contains("deny.yaml:1: AuthorizationPolicy foo/deny is not read here"),
+        "{reported:?}"
+    );
 }
 
 #[tokio::test]

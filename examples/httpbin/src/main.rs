@@ -25,6 +25,7 @@ use clap::Parser;
 use flags::WorkloadFlags;
 use meshtls::axum::serve;
 use meshtls::rustls::WithCauses;
+use meshtls::source::Report;
 
 use crate::listen::Listen;
 
@@ -56,7 +57,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let workload = Arc::new(arguments.workload.builder()?.start()?);
+    // What happens to policies and identity while it runs, and what of them has no effect.
+    let tell = |report: &Report<'_>| eprintln!("httpbin: {report}");
+    let workload = Arc::new(
+        arguments
+            .workload
+            .builder()?
+            .reporter(Arc::new(tell))
+            .start()?,
+    );
     let mut servers = Vec::new();
     for listen in &arguments.listen {
         let listener = listen.bind(&workload).await?;
