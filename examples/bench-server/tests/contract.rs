@@ -92,9 +92,8 @@ async fn use_every_route(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
             .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             .await
             .unwrap();
-        let mut answer = [0; 40];
-        let answer = &mut answer[..ok.len()];
-        timeout(LIMIT, stream.read_exact(answer))
+        let mut answer = vec![0; ok.len()];
+        timeout(LIMIT, stream.read_exact(&mut answer))
             .await
             .unwrap()
             .unwrap();
