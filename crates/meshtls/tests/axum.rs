@@ -82,7 +82,7 @@ async fn claims(headers: HeaderMap) -> String {
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> String {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nClient-Cert: :AA==:\r\nClient-Cert-Chain: :AA==:\r\n\
-         X-Forwarded-Client-Cert: URI=spiffe://cluster.local/ns/root/sa/admin\r\n\r\n"
+         X-Forwarded-Client-Cert: URI=spiffe://cluster.local/ns/istio-system/sa/admin\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
