@@ -302,6 +302,15 @@ fn build_programs() -> Result<PathBuf, Box<dyn Error>> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--package", "httpbin", "--package", "meshcurl"]);
+        // What `cargo run` says of this package would make build scripts that look at it run again, and everything above them.
+        for (name, _) in std::env::vars_os() {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+                .iter()
+                .any(|of| name.to_string_lossy().starts_with(of))
+            {
+                build.env_remove(name);
+            }
+        }
         if folder.ends_with("release") {
             build.arg("--release");
         }
