@@ -1,16 +1,20 @@
 //! An HTTP server on a mesh listener, safe to show to strangers.
 
 use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::map_request;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{map_request, map_request_with_state};
 use axum::serve::Listener as _;
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::MeshListener;
 use crate::axum::{Caller, HttpListener};
@@ -37,8 +41,9 @@ enum Claims {
 }
 
 impl Serve {
-    /// Sets how long a client may take for the head of each request, and to answer a ping of HTTP/2. Default 5 seconds, at least 1
-    /// millisecond. Whoever takes longer is closed: an idle connection costs a descriptor, and there are not many.
+    /// Sets how long a client may take for the head of its first request from when it was let in, for that of each later one in
+    /// HTTP/1, and to answer a ping in HTTP/2. Default 5 seconds, at least 1 millisecond. Whoever takes longer is closed: an idle
+    /// connection costs a descriptor, and there are not many.
     pub fn head_timeout(self, timeout: Duration) -> Self {
         Self { head_timeout: timeout.max(Duration::from_millis(1)), ..self }
     }
@@ -75,11 +80,23 @@ impl Serve {
             tokio::select! {
                 (stream, _) = listener.accept() => {
                     let caller: ConnectInfo<Caller> = ConnectInfo(stream.caller().clone());
-                    let service = TowerToHyperService::new(router.clone().layer(Extension(caller)));
-                    let builder = builder.clone();
+                    let begun = Arc::new(AtomicBool::new(false));
+                    let router = router
+                        .clone()
+                        .layer(Extension(caller))
+                        .layer(map_request_with_state(Arc::clone(&begun), begins));
+                    let (builder, head_timeout) = (builder.clone(), self.head_timeout);
                     connections.spawn(async move {
+                        let service = TowerToHyperService::new(router);
+                        let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
                         // Why a connection ended is its client's business: there is nobody to tell.
-                        builder.serve_connection(TokioIo::new(stream), service).await.ok();
+                        tokio::select! {
+                            _ended = &mut served => {},
+                            // hyper-util waits without end for the bytes that tell HTTP/1 from HTTP/2.
+                            () = sleep(head_timeout) => if begun.load(Ordering::Relaxed) {
+                                served.await.ok();
+                            },
+                        }
                     });
                 },
                 Some(_ended) = connections.join_next() => {},
@@ -95,6 +112,12 @@ impl fmt::Debug for Serve {
             .field("claims", &self.claims)
             .finish_non_exhaustive()
     }
+}
+
+/// Notes that a request has come.
+async fn begins(State(begun): State<Arc<AtomicBool>>, request: Request) -> Request {
+    begun.store(true, Ordering::Relaxed);
+    request
 }
 
 async fn without_claims(mut request: Request) -> Request {
