@@ -1,10 +1,10 @@
 //! Typed reading of a tree: each step knows where it is, so each refusal says so.
 
-use crate::Labels;
 use crate::nearest::nearest;
 use crate::parse_error::{ParseError, ParseFault, Place};
 use crate::tree::{Entry, Node, Value};
 use crate::violation::Violation;
+use crate::{Labels, Verbatim};
 
 /// A value in a document, with the path that leads to it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,17 @@ impl<'n> Field<'n> {
     /// Where the key stands.
     pub(crate) fn key_at(&self) -> Option<Place> {
         self.key_at
+    }
+
+    /// The value.
+    pub(crate) fn node(&self) -> &'n Node {
+        self.node
+    }
+
+    /// A refusal that points at a value inside this one, whose spelling readers of YAML differ on.
+    pub(crate) fn ambiguous(&self, node: &Node, expected: &'static str) -> ParseError {
+        let fault = ParseFault::WrongType { expected, found: describe(node) };
+        ParseError::new(fault).at(node.at).in_field(&self.path)
     }
 
     /// A refusal that points at the value.
@@ -121,6 +132,27 @@ impl<'n> Field<'n> {
         Ok(object)
     }
 
+    /// Reads an object whose fields are the `read` ones, which have a meaning, and the `kept` ones, which have none here.
+    pub(crate) fn object_keeping(
+        &self,
+        read: &'static [&'static str],
+        kept: &'static [&'static str],
+    ) -> Result<(Object<'n>, Verbatim), ParseError> {
+        let object = self.open_object()?;
+        let mut verbatim = Verbatim::default();
+        for field in object.fields() {
+            let name = field.key();
+            if kept.contains(&name) {
+                verbatim.keep(name, &field.field)?;
+            } else if !read.contains(&name) {
+                let nearest = nearest(name, read).or_else(|| nearest(name, kept));
+                let fault = ParseFault::UnknownField { name: shorten(name), nearest };
+                return Err(field.refuse_key(fault));
+            }
+        }
+        Ok((object, verbatim))
+    }
+
     /// Reads an object with any fields.
     pub(crate) fn open_object(&self) -> Result<Object<'n>, ParseError> {
         match &self.node.value {
@@ -162,23 +194,23 @@ impl<'n> Field<'n> {
     }
 
     fn wrong_type(&self, expected: &'static str) -> ParseError {
-        self.refuse(ParseFault::WrongType { expected, found: self.describe() })
+        self.refuse(ParseFault::WrongType { expected, found: describe(self.node) })
     }
+}
 
-    /// The value in words, for a refusal.
-    fn describe(&self) -> String {
-        match &self.node.value {
-            Value::Null => "nothing".to_owned(),
-            Value::Bool(text) => {
-                format!("the boolean `{}` (quote it if it is meant as text)", shorten(text))
-            }
-            Value::Number(text) => {
-                format!("the number `{}` (quote it if it is meant as text)", shorten(text))
-            }
-            Value::Text(text) => format!("`{}`", shorten(text)),
-            Value::List(_) => "a list".to_owned(),
-            Value::Map(_) => "an object".to_owned(),
+/// The value in words, for a refusal.
+fn describe(node: &Node) -> String {
+    match &node.value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(text) => {
+            format!("the boolean `{}` (quote it if it is meant as text)", shorten(text))
         }
+        Value::Number(text) => {
+            format!("the number `{}` (quote it if it is meant as text)", shorten(text))
+        }
+        Value::Text(text) => format!("`{}`", shorten(text)),
+        Value::List(_) => "a list".to_owned(),
+        Value::Map(_) => "an object".to_owned(),
     }
 }
 

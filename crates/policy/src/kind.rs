@@ -18,10 +18,10 @@ impl Kind {
     const ALL: [Self; 3] = [Self::PeerAuthentication, Self::ServiceEntry, Self::WorkloadEntry];
 
     /// Every value of `kind` that is read: the kinds, and the lists of them.
-    const NAMES: [&'static str; 7] = [
-        Self::PeerAuthentication.as_str(),
-        Self::ServiceEntry.as_str(),
-        Self::WorkloadEntry.as_str(),
+    const NAMES: &'static [&'static str] = &[
+        "PeerAuthentication",
+        "ServiceEntry",
+        "WorkloadEntry",
         "PeerAuthenticationList",
         "ServiceEntryList",
         "WorkloadEntryList",
@@ -34,6 +34,11 @@ impl Kind {
             Self::ServiceEntry => "ServiceEntry",
             Self::WorkloadEntry => "WorkloadEntry",
         }
+    }
+
+    /// The `apiVersion` to write.
+    pub(crate) fn version(self) -> &'static str {
+        self.versions().first().copied().unwrap_or_default()
     }
 
     /// The values of `apiVersion` under which the kind is served, newest first.
@@ -145,7 +150,7 @@ pub(crate) fn identify<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError
         kind: shorten(name),
         namespace: text("namespace"),
         name: text("name"),
-        nearest: nearest(name, &Kind::NAMES),
+        nearest: nearest(name, Kind::NAMES),
     }))
 }
 
@@ -177,7 +182,8 @@ fn check_version(kind: Kind, api_version: &Field<'_>) -> Result<(), ParseError> 
 fn check_unread(version: &str, kind: &Field<'_>, name: &str) -> Result<(), ParseError> {
     let unknown = |nearest| ParseFault::UnknownKind { found: shorten(name), nearest };
     let other_case = Kind::NAMES
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| known.eq_ignore_ascii_case(name));
     if other_case.is_some() {
         return Err(kind.refuse(unknown(other_case)));
@@ -189,7 +195,7 @@ fn check_unread(version: &str, kind: &Field<'_>, name: &str) -> Result<(), Parse
         .find_map(|(known, kinds)| is_group(known).then_some(kinds));
     let singular = name.strip_suffix("List").unwrap_or(name);
     let Some(unread) = unread.filter(|kinds| !kinds.contains(&singular)) else { return Ok(()) };
-    let slip = nearest(name, &Kind::NAMES);
+    let slip = nearest(name, Kind::NAMES);
     // Policies live in one group only; of the other, kinds may be added that have nothing to do with them.
     if slip.is_some() || is_group(SECURITY) {
         return Err(kind.refuse(unknown(slip.or_else(|| nearest(name, unread)))));

@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use crate::field::{Field, Object};
 use crate::kind::{self, Document, Kind, Skipped};
 use crate::parse_error::{ParseError, ParseFault, Place};
+use crate::resource::Resource;
 use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
 use crate::{
-    ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
-    peer_authentication, tree,
+    Metadata, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry, tree,
 };
-use crate::{service_entry, workload_entry};
 
 /// Objects that belong together, such as those of a file or a directory.
 ///
@@ -170,19 +169,9 @@ impl Resources {
     }
 
     fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
-        let policies = self
-            .peer_authentications
-            .iter()
-            .map(|object| (Kind::PeerAuthentication.as_str(), &object.metadata.name));
-        let services = self
-            .service_entries
-            .iter()
-            .map(|object| (Kind::ServiceEntry.as_str(), &object.metadata.name));
-        let workloads = self
-            .workload_entries
-            .iter()
-            .map(|object| (Kind::WorkloadEntry.as_str(), &object.metadata.name));
-        policies.chain(services).chain(workloads)
+        names(&self.peer_authentications)
+            .chain(names(&self.service_entries))
+            .chain(names(&self.workload_entries))
     }
 
     /// Refuses services that would multiply beyond [`MAX_INVENTORY`]. The workloads of all documents must be there.
@@ -234,20 +223,31 @@ impl Resources {
     ) -> Result<ResourceName, ParseError> {
         let metadata = kind::metadata(object, options)?;
         let name = metadata.name.clone();
+        let warnings = &mut self.warnings;
         match kind {
             Kind::PeerAuthentication => {
-                let policy = peer_authentication::read(object, metadata, &mut self.warnings)?;
-                self.peer_authentications.push(policy);
+                push(&mut self.peer_authentications, object, metadata, warnings)?;
             }
-            Kind::ServiceEntry => self
-                .service_entries
-                .push(service_entry::read(object, metadata)?),
-            Kind::WorkloadEntry => self
-                .workload_entries
-                .push(workload_entry::read(object, metadata)?),
+            Kind::ServiceEntry => push(&mut self.service_entries, object, metadata, warnings)?,
+            Kind::WorkloadEntry => push(&mut self.workload_entries, object, metadata, warnings)?,
         }
         Ok(name)
     }
+}
+
+fn push<R: Resource>(
+    list: &mut Vec<R>,
+    object: &Object<'_>,
+    metadata: Metadata,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), ParseError> {
+    list.push(R::read(object, metadata, warnings)?);
+    Ok(())
+}
+
+fn names<R: Resource>(list: &[R]) -> impl Iterator<Item = (&'static str, &ResourceName)> {
+    list.iter()
+        .map(|object| (R::KIND.as_str(), &object.metadata().name))
 }
 
 /// The most that the services of a text may take in an inventory: 256 MB, a million endpoints.

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use crate::field::{Field, Object, shorten};
 use crate::host_name::is_host_pattern;
+use crate::kind::Kind;
 use crate::parse_error::ParseError;
-use crate::violation::Violation;
+use crate::resource::Resource;
+use crate::violation::{Violation, Warning};
 use crate::workload_entry::{self, PIECE, WorkloadEntry, WorkloadSpec};
 use crate::{Address, Labels, Metadata, ResourceName, selector};
 
@@ -153,8 +155,23 @@ pub enum EntryResolution {
     DnsRoundRobin,
 }
 
-/// Reads and validates one object.
-pub(crate) fn read(object: &Object<'_>, metadata: Metadata) -> Result<ServiceEntry, ParseError> {
+impl Resource for ServiceEntry {
+    const KIND: Kind = Kind::ServiceEntry;
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn read(
+        object: &Object<'_>,
+        metadata: Metadata,
+        _warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ParseError> {
+        read(object, metadata)
+    }
+}
+
+fn read(object: &Object<'_>, metadata: Metadata) -> Result<ServiceEntry, ParseError> {
     let mut entry = ServiceEntry::empty(metadata);
     let field = object.require("spec")?;
     let spec = field.object(FIELDS)?;

@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use crate::field::{Field, Object, shorten};
 use crate::host_name::is_host_name;
+use crate::kind::Kind;
 use crate::parse_error::ParseError;
-use crate::violation::Violation;
+use crate::resource::Resource;
+use crate::violation::{Violation, Warning};
 use crate::{Labels, Metadata, ResourceName};
 
 /// A `WorkloadEntry` (`networking.istio.io/v1`): a workload that no orchestrator knows.
@@ -131,8 +133,23 @@ impl fmt::Display for Address {
     }
 }
 
-/// Reads and validates one object.
-pub(crate) fn read(object: &Object<'_>, metadata: Metadata) -> Result<WorkloadEntry, ParseError> {
+impl Resource for WorkloadEntry {
+    const KIND: Kind = Kind::WorkloadEntry;
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn read(
+        object: &Object<'_>,
+        metadata: Metadata,
+        _warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ParseError> {
+        read(object, metadata)
+    }
+}
+
+fn read(object: &Object<'_>, metadata: Metadata) -> Result<WorkloadEntry, ParseError> {
     let workload = read_spec(&object.require("spec")?, metadata.name.namespace())?;
     Ok(WorkloadEntry { metadata, workload })
 }

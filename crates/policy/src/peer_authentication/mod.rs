@@ -5,8 +5,6 @@ mod serde_form;
 
 use std::collections::BTreeMap;
 
-pub(crate) use read::read;
-
 use crate::{Labels, Metadata, MtlsMode, ResourceName, Timestamp};
 
 /// A `PeerAuthentication` (`security.istio.io/v1`).

@@ -3,12 +3,29 @@
 use std::collections::BTreeMap;
 
 use crate::field::{self, Field, Object};
+use crate::kind::Kind;
 use crate::parse_error::ParseError;
+use crate::resource::Resource;
 use crate::violation::{Caution, Violation, Warning};
 use crate::{Metadata, MtlsMode, PeerAuthentication, selector};
 
-/// Reads and validates one object; warnings are added to `warnings` even if the object is then refused.
-pub(crate) fn read(
+impl Resource for PeerAuthentication {
+    const KIND: Kind = Kind::PeerAuthentication;
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn read(
+        object: &Object<'_>,
+        metadata: Metadata,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ParseError> {
+        read(object, metadata, warnings)
+    }
+}
+
+fn read(
     object: &Object<'_>,
     metadata: Metadata,
     warnings: &mut Vec<Warning>,
