@@ -15,7 +15,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::PeerAuthentication, Self::ServiceEntry, Self::WorkloadEntry];
+    pub(crate) const ALL: [Self; 3] =
+        [Self::PeerAuthentication, Self::ServiceEntry, Self::WorkloadEntry];
 
     /// Every value of `kind` that is read: the kinds, and the lists of them.
     const NAMES: &'static [&'static str] = &[

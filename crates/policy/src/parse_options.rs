@@ -12,6 +12,9 @@ pub struct ParseOptions {
     pub max_depth: usize,
     /// The namespace of objects that name none, like `kubectl -n`. Default `None`: such an object is refused.
     pub default_namespace: Option<String>,
+    /// Whether to remember where each field stands, for tools that point at fields later. Default false: only where each
+    /// object stands.
+    pub field_places: bool,
 }
 
 impl ParseOptions {
@@ -44,6 +47,13 @@ impl ParseOptions {
         self.max_depth.min(Self::DEEPEST)
     }
 
+    /// Remembers where each field stands, for [`Resources::origin`](crate::Resources::origin).
+    #[must_use]
+    pub fn with_field_places(mut self) -> Self {
+        self.field_places = true;
+        self
+    }
+
     /// Sets the namespace of objects that name none.
     #[must_use]
     pub fn with_default_namespace(mut self, namespace: impl Into<String>) -> Self {
@@ -54,6 +64,12 @@ impl ParseOptions {
 
 impl Default for ParseOptions {
     fn default() -> Self {
-        Self { max_bytes: 1 << 20, max_nodes: 10_000, max_depth: 32, default_namespace: None }
+        Self {
+            max_bytes: 1 << 20,
+            max_nodes: 10_000,
+            max_depth: 32,
+            default_namespace: None,
+            field_places: false,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A collection of objects: what an operator wrote, checked but not yet compiled.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::field::{Field, Object};
 use crate::kind::{self, Document, Kind, Skipped};
@@ -10,21 +11,26 @@ use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
 use crate::{
-    Metadata, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry, tree,
+    Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
+    tree,
 };
 
 /// Objects that belong together, such as those of a file or a directory.
 ///
 /// Read them from text with [`parse`](Self::parse), which validates as Istio does, or collect values, which are taken as
 /// they are.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Resources {
     peer_authentications: Vec<PeerAuthentication>,
     service_entries: Vec<ServiceEntry>,
     workload_entries: Vec<WorkloadEntry>,
     warnings: Vec<Warning>,
     skipped: Vec<Skipped>,
+    origins: Origins,
 }
+
+/// Where objects were read from, by kind and name.
+type Origins = HashMap<(&'static str, ResourceName), Origin>;
 
 impl Resources {
     /// Reads YAML or JSON: any number of documents, `kind: List` included, with the default [`ParseOptions`].
@@ -52,10 +58,10 @@ impl Resources {
     ) -> Result<Self, ParseError> {
         let mut read = Self::default();
         let outcome = tree::documents(text, options).and_then(|documents| {
-            let mut names = HashSet::new();
+            let source_name = Arc::from(source_name);
             documents
                 .iter()
-                .try_for_each(|document| read.add_document(document, options, &mut names))?;
+                .try_for_each(|document| read.add_document(document, options, &source_name))?;
             read.check_inventory()
         });
         for warning in &mut read.warnings {
@@ -110,6 +116,7 @@ impl Resources {
         self.workload_entries.extend(other.workload_entries);
         self.warnings.extend(other.warnings);
         self.skipped.extend(other.skipped);
+        self.origins.extend(other.origins);
         Ok(())
     }
 
@@ -168,6 +175,16 @@ impl Resources {
         &self.skipped
     }
 
+    /// Where the object of this kind and name was read from; `None` for values.
+    pub fn origin(&self, kind: &str, name: &ResourceName) -> Option<&Origin> {
+        // The keys are the names of the kinds that are read.
+        let kind = Kind::ALL
+            .iter()
+            .map(|known| known.as_str())
+            .find(|known| *known == kind)?;
+        self.origins.get(&(kind, name.clone()))
+    }
+
     fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
         names(&self.peer_authentications)
             .chain(names(&self.service_entries))
@@ -194,7 +211,7 @@ impl Resources {
         &mut self,
         document: &Node,
         options: &ParseOptions,
-        names: &mut HashSet<(&'static str, ResourceName)>,
+        source_name: &Arc<str>,
     ) -> Result<(), ParseError> {
         // Lists may hold lists: a stack of our own, last object first, keeps that off the thread's.
         let mut pending = vec![Field::root(document)];
@@ -202,10 +219,10 @@ impl Resources {
             match kind::identify(&field)? {
                 Document::Known(kind, object) => {
                     let name = self.add(kind, &object, options)?;
-                    if !names.insert((kind.as_str(), name.clone())) {
-                        return Err(
-                            field.refuse(ParseFault::DuplicateObject { kind: kind.as_str(), name })
-                        );
+                    let kind = kind.as_str();
+                    let origin = Origin::new(source_name, field.node(), options.field_places);
+                    if self.origins.insert((kind, name.clone()), origin).is_some() {
+                        return Err(field.refuse(ParseFault::DuplicateObject { kind, name }));
                     }
                 }
                 Document::List(items) => pending.extend(items.into_iter().rev()),
@@ -252,6 +269,17 @@ fn names<R: Resource>(list: &[R]) -> impl Iterator<Item = (&'static str, &Resour
 
 /// The most that the services of a text may take in an inventory: 256 MB, a million endpoints.
 const MAX_INVENTORY: usize = 1_000_000 * PIECE;
+
+/// Two collections are equal if they hold the same objects, warnings and skipped objects, wherever they were read from.
+impl PartialEq for Resources {
+    fn eq(&self, other: &Self) -> bool {
+        self.peer_authentications == other.peer_authentications
+            && self.service_entries == other.service_entries
+            && self.workload_entries == other.workload_entries
+            && self.warnings == other.warnings
+            && self.skipped == other.skipped
+    }
+}
 
 /// Values, taken as they are.
 impl FromIterator<PeerAuthentication> for Resources {

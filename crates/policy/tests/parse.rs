@@ -2,7 +2,8 @@
 #![expect(clippy::panic, reason = "a text that is read by mistake must fail the test")]
 
 use meshtls_policy::{
-    EntryResolution, Location, MtlsMode, ParseError, ParseFault, ParseOptions, Resources, Timestamp,
+    EntryResolution, Location, MtlsMode, ParseError, ParseFault, ParseOptions, PeerAuthentication,
+    ResourceName, Resources, Timestamp,
 };
 
 /// A policy whose `spec` is the text given (flow style), each part on a line of its own: the spec is on line 4, and begins
@@ -647,4 +648,45 @@ fn objects_are_printed_as_kubernetes_stores_them() {
     let other: Result<meshtls_policy::PeerAuthentication, _> =
         serde_json::from_str(r#"{"apiVersion":"v1","kind":"Pod"}"#);
     assert_eq!(other.unwrap_err().to_string(), "not a PeerAuthentication");
+}
+
+#[test]
+fn origins_point_at_objects_and_fields() {
+    let text = "\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: security.istio.io/v1
+  kind: PeerAuthentication
+  metadata: { name: web, namespace: foo }
+  spec:
+    selector: { matchLabels: { app: web } }
+    portLevelMtls:
+      8080: { mode: DISABLE }
+";
+    let options = ParseOptions::default().with_field_places();
+    let resources = Resources::parse_with("policies.yaml", text, &options).unwrap();
+    let name = ResourceName::new("foo", "web");
+    let origin = resources.origin("PeerAuthentication", &name).unwrap();
+    assert_eq!(origin.source_name(), "policies.yaml");
+    for (field, want) in [
+        ("spec.portLevelMtls.8080", (10, 7)),
+        ("spec.portLevelMtls", (9, 5)),
+        ("spec.portLevelMtls.9090", (9, 5)),
+        ("spec.mtls.mode", (7, 3)),
+        ("nothing of this", (4, 3)),
+        ("", (4, 3)),
+    ] {
+        assert_eq!(origin.place_of(field), Some(want), "{field}");
+    }
+    let brief = Resources::parse("policies.yaml", text).unwrap();
+    let origin = brief.origin("PeerAuthentication", &name).unwrap();
+    assert_eq!(origin.place_of("spec.portLevelMtls"), Some((4, 3)), "objects only");
+    assert_eq!(brief, resources, "places are no part of the value");
+
+    assert!(resources.origin("ServiceEntry", &name).is_none());
+    assert!(resources.origin("Nonsense", &name).is_none());
+    let value =
+        Resources::default().with_peer_authentications([PeerAuthentication::new("foo", "web")]);
+    assert!(value.origin("PeerAuthentication", &name).is_none(), "a value comes from nowhere");
 }
