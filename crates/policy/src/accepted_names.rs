@@ -53,7 +53,7 @@ pub enum AcceptedNames {
     /// Anybody with a certificate of the mesh: nothing says who serves the destination, and Istio then checks no name.
     Anybody,
     /// Whoever presents one of these.
-    OneOf(PeerNames),
+    OneOf(NameSet),
 }
 
 impl AcceptedNames {
@@ -71,7 +71,7 @@ impl AcceptedNames {
                 PeerName::Other(_) => vec![name.clone()],
             })
             .collect();
-        if expanded.is_empty() { Self::Anybody } else { Self::OneOf(PeerNames(expanded)) }
+        if expanded.is_empty() { Self::Anybody } else { Self::OneOf(NameSet(expanded)) }
     }
 
     /// The same as a matcher over verified SPIFFE IDs.
@@ -107,9 +107,9 @@ impl fmt::Display for AcceptedNames {
 /// Names in byte order, at least one.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct PeerNames(BTreeSet<PeerName>);
+pub struct NameSet(BTreeSet<PeerName>);
 
-impl PeerNames {
+impl NameSet {
     /// The names, in byte order of their kind: SPIFFE IDs first.
     pub fn iter(&self) -> impl Iterator<Item = &PeerName> {
         self.0.iter()

@@ -68,7 +68,7 @@ mod violation;
 mod workload;
 mod workload_entry;
 
-pub use accepted_names::{AcceptedNames, PeerName, PeerNames};
+pub use accepted_names::{AcceptedNames, NameSet, PeerName};
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note};
 pub use handle::{PolicyHandle, PolicySnapshot};
