@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Address, Labels, Location, PeerName, Workload};
+use crate::{Address, Labels, Location, PeerName, Workload, WorkloadSpec};
 
 /// Where services are looked up: an [`Inventory`](crate::Inventory), or something that follows a cluster.
 pub trait Discovery: fmt::Debug + Send + Sync {
@@ -138,6 +138,13 @@ pub enum EndpointTls {
 impl EndpointTls {
     /// The label that says it.
     pub const LABEL: &str = "security.istio.io/tlsMode";
+
+    /// What a workload of a `ServiceEntry` or a `WorkloadEntry` is: by its label if it has one, else by having a service
+    /// account (Istio: `pilot/pkg/serviceregistry/serviceentry/conversion.go`).
+    pub fn of_workload(workload: &WorkloadSpec) -> Self {
+        let account = if workload.service_account.is_some() { Self::Istio } else { Self::Disabled };
+        Self::of_labels(&workload.labels).unwrap_or(account)
+    }
 
     /// What the labels say; `None` without the label.
     pub fn of_labels(labels: &Labels) -> Option<Self> {

@@ -7,6 +7,7 @@ use meshtls_identity::ServiceAccountId;
 
 use crate::discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 use crate::host_name::{normalize, short_names};
+use crate::member::{Member, Members};
 use crate::service_entry::{EntryResolution, ServiceEntry, ServicePort};
 use crate::workload_entry::{Address, WorkloadEntry, WorkloadSpec};
 use crate::{MeshSettings, PeerName, Resources, Workload};
@@ -31,6 +32,7 @@ pub struct Inventory {
     /// Short names to full ones, in order of precedence.
     short: HashMap<String, Vec<String>>,
     workloads: Vec<WorkloadEntry>,
+    members: Members,
 }
 
 /// A service port, and who sees it.
@@ -69,6 +71,8 @@ impl Inventory {
                 }
             }
         }
+        inventory.members =
+            Members::collect(&inventory.workloads, inventory.services().map(|service| &**service));
         inventory
     }
 
@@ -80,6 +84,16 @@ impl Inventory {
     /// The workloads that have an entry of their own.
     pub fn workloads(&self) -> &[WorkloadEntry] {
         &self.workloads
+    }
+
+    /// Every workload: those with an entry of their own, then those that only a `ServiceEntry` names.
+    pub fn members(&self) -> &[Member] {
+        self.members.as_slice()
+    }
+
+    /// The workload behind an endpoint of [`services`](Self::services).
+    pub fn member(&self, endpoint: &Endpoint) -> Option<&Member> {
+        self.members.of(endpoint)
     }
 
     /// The service under exactly this name.
@@ -192,8 +206,7 @@ fn view(
     }
 }
 
-/// A workload as the endpoint of a port: in the mesh by its tlsMode label if it has one, else by having a service account
-/// (Istio: `pilot/pkg/serviceregistry/serviceentry/conversion.go`).
+/// A workload as the endpoint of a port.
 fn endpoint(namespace: &str, workload: &WorkloadSpec, port: &ServicePort) -> Endpoint {
     let number = workload
         .ports
@@ -201,10 +214,8 @@ fn endpoint(namespace: &str, workload: &WorkloadSpec, port: &ServicePort) -> End
         .copied()
         .or(port.target_port)
         .unwrap_or(port.number);
-    let default =
-        if workload.service_account.is_some() { EndpointTls::Istio } else { EndpointTls::Disabled };
     Endpoint {
-        tls: EndpointTls::of_labels(&workload.labels).unwrap_or(default),
+        tls: EndpointTls::of_workload(workload),
         service_account: workload.service_account.clone(),
         ..Endpoint::new(
             workload.address.clone(),

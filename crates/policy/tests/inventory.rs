@@ -368,3 +368,65 @@ fn the_server_name_and_who_may_answer() {
     assert_eq!(accepted.to_string(), "db.example");
     assert!(accepted.matcher().is_none(), "no mesh peer carries a DNS name");
 }
+
+#[test]
+fn members_are_workloads_with_the_ports_that_services_give_them() {
+    let text = "
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: curl, namespace: legacy }
+spec: { address: 127.0.0.3, labels: { app: curl } }
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: httpbin-1, namespace: foo }
+spec: { address: 127.0.0.1, labels: { app: httpbin }, serviceAccount: httpbin }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: httpbin, namespace: foo }
+spec:
+  hosts: [httpbin.foo.svc.cluster.local, httpbin.example]
+  ports: [{ number: 8000, name: http, targetPort: 80 }]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  workloadSelector: { labels: { app: httpbin } }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: db, namespace: foo }
+spec:
+  hosts: [db.foo.svc.cluster.local]
+  ports: [{ number: 5432, name: tcp }, { number: 9000, name: admin }]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  endpoints: [{ address: 127.0.0.5, ports: { admin: 90 } }]
+";
+    let resources = Resources::parse("services.yaml", text).unwrap();
+    let inventory = Inventory::from_resources(&MeshSettings::default(), &resources);
+    let seen: Vec<_> = inventory
+        .members()
+        .iter()
+        .map(|member| {
+            let ports: Vec<_> = member
+                .ports
+                .iter()
+                .map(|port| {
+                    format!("{}:{}>{}", port.service, port.service_port, port.workload_port)
+                })
+                .collect();
+            (member.name.to_string(), member.is_in_mesh(), ports.join(" "))
+        })
+        .collect();
+    let httpbin = "httpbin.example:8000>80 httpbin.foo.svc.cluster.local:8000>80";
+    let db = "db.foo.svc.cluster.local:5432>5432 db.foo.svc.cluster.local:9000>90";
+    let want =
+        [("legacy/curl", false, ""), ("foo/httpbin-1", true, httpbin), ("foo/db", false, db)];
+    let want = want.map(|(name, mesh, ports)| (name.to_owned(), mesh, ports.to_owned()));
+    assert_eq!(seen, want);
+
+    let service = inventory.service("foo", "httpbin", 8000).unwrap();
+    let member = inventory.member(&service.endpoints[0]).unwrap();
+    assert_eq!(member.name, meshtls_policy::ResourceName::new("foo", "httpbin-1"));
+    assert!(member.listens_on(80) && !member.listens_on(8000));
+}
