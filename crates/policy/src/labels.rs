@@ -1,21 +1,30 @@
 //! Labels of a workload, and the same shape as a selector over them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::label_hash;
 
 /// Label keys and values, in key order.
 ///
 /// As a selector it asks for every one of its entries with exactly the same value; an empty one selects by scope alone.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Labels(BTreeMap<String, String>);
+#[derive(Clone, Default, Eq, Hash, PartialEq)]
+pub struct Labels(Vec<Label>);
+
+/// One label. The hash comes first, so that comparing two of them mostly ends there.
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct Label {
+    hash: u64,
+    key: Box<str>,
+    value: Box<str>,
+}
 
 impl Labels {
     /// The value of `key`, if the label is there.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        let place = self.place(key).ok()?;
+        self.0.get(place).map(|label| &*label.value)
     }
 
     /// Whether there is no label at all.
@@ -30,19 +39,32 @@ impl Labels {
 
     /// Keys and values, in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|label| (&*label.key, &*label.value))
     }
 
     /// Adds a label, replacing the value of one with the same key.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(key.into(), value.into());
+        let label = Label::new(key.into(), value.into());
+        match self.place(&label.key) {
+            Ok(place) => {
+                if let Some(old) = self.0.get_mut(place) {
+                    *old = label;
+                }
+            }
+            Err(place) => self.0.insert(place, label),
+        }
+    }
+
+    /// Takes a label away.
+    pub fn remove(&mut self, key: &str) {
+        if let Ok(place) = self.place(key) {
+            self.0.remove(place);
+        }
     }
 
     /// Whether `self`, as a selector, selects a workload with these labels. Does not allocate.
     pub fn select(&self, workload: &Self) -> bool {
-        self.first_mismatch(workload).is_none()
+        self.len() <= workload.len() && self.0.iter().all(|wanted| workload.0.contains(wanted))
     }
 
     /// The first entry of the selector `self` (in key order) that the labels of `workload` do not satisfy.
@@ -52,22 +74,60 @@ impl Labels {
             (found != Some(wanted)).then_some(LabelMismatch { key, wanted, found })
         })
     }
+
+    /// The hash of each label, in key order.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|label| label.hash)
+    }
+
+    /// Where `key` is, or where it belongs.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|label| (*label.key).cmp(key))
+    }
 }
 
+impl Label {
+    fn new(key: String, value: String) -> Self {
+        Self { hash: label_hash::of(&key, &value), key: key.into(), value: value.into() }
+    }
+}
+
+/// Of several labels with one key, the last counts.
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Self {
-        Self(
-            labels
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        let mut labels: Vec<Label> = labels
+            .into_iter()
+            .map(|(key, value)| Label::new(key.into(), value.into()))
+            .collect();
+        labels.sort_by(|a, b| a.key.cmp(&b.key));
+        labels.dedup_by(|later, kept| {
+            let same = later.key == kept.key;
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
+        Self(labels)
     }
 }
 
 impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Labels {
     fn from(labels: [(K, V); N]) -> Self {
         labels.into_iter().collect()
+    }
+}
+
+/// As a map.
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// As a map.
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -92,4 +152,39 @@ pub struct LabelMismatch<'a> {
     pub wanted: &'a str,
     /// The value that the workload has, `None` without such a label.
     pub found: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Labels;
+
+    #[test]
+    fn the_last_of_one_key_counts() {
+        let mut labels = Labels::from([("b", "1"), ("a", "1"), ("b", "2"), ("a", "2"), ("b", "3")]);
+        assert_eq!(labels.to_string(), "a=2,b=3");
+        labels.insert("b", "4");
+        labels.insert("aa", "5");
+        assert_eq!(labels, Labels::from([("aa", "5"), ("b", "4"), ("a", "2")]));
+        assert_eq!((labels.get("aa"), labels.get("c"), labels.len()), (Some("5"), None, 3));
+        labels.remove("aa");
+        labels.remove("c");
+        assert_eq!(labels.to_string(), "a=2,b=4");
+    }
+
+    #[test]
+    fn a_selector_asks_for_key_and_value() {
+        let workload = Labels::from([("app", "web"), ("tier", "")]);
+        for (selector, selects) in [
+            (Labels::default(), true),
+            (Labels::from([("app", "web")]), true),
+            (Labels::from([("tier", ""), ("app", "web")]), true),
+            (Labels::from([("app", "We")]), false),
+            (Labels::from([("app", "")]), false),
+            (Labels::from([("web", "app")]), false),
+            (Labels::from([("app", "web"), ("tier", ""), ("more", "")]), false),
+        ] {
+            assert_eq!(selector.select(&workload), selects, "{selector}");
+            assert_eq!(selector.first_mismatch(&workload).is_none(), selects, "{selector}");
+        }
+    }
 }

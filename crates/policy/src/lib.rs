@@ -22,7 +22,8 @@
 //! # Guarantees
 //!
 //! * A text is read whole or refused whole, within the bounds of [`ParseOptions`]; reading never panics.
-//! * A [`PolicySet`] is immutable, and [`PolicySet::resolve`] does not allocate.
+//! * A [`PolicySet`] is immutable, and [`PolicySet::resolve`] does not allocate; how long it takes does not depend on the
+//!   number of policies.
 //! * [`PolicySet::explain`] answers from the same code as [`PolicySet::resolve`].
 //! * No I/O, no clock, no global. The YAML parser appears in no public signature.
 //!
@@ -37,16 +38,19 @@
 
 mod accepted_names;
 mod discovery;
+mod dry_run;
 mod explain;
 mod field;
 mod handle;
 mod host_name;
 mod inventory;
 mod kind;
+mod label_hash;
 mod labels;
 mod member;
 mod metadata;
 mod mode;
+mod mode_policies;
 mod nearest;
 mod origin;
 mod outbound;
@@ -60,6 +64,7 @@ mod resource_name;
 mod resources;
 mod scalar;
 mod selector;
+mod selector_index;
 mod service_entry;
 mod settings;
 mod timestamp;
@@ -68,10 +73,11 @@ mod verbatim;
 mod violation;
 mod workload;
 mod workload_entry;
+mod workload_policies;
 
 pub use accepted_names::{AcceptedNames, NameSet, PeerName};
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
-pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note};
+pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
 pub use handle::{PolicyHandle, PolicySnapshot};
 pub use inventory::Inventory;
 pub use kind::Skipped;
@@ -95,3 +101,4 @@ pub use verbatim::Verbatim;
 pub use violation::{Caution, Violation, Warning};
 pub use workload::Workload;
 pub use workload_entry::{Address, WorkloadEntry, WorkloadSpec};
+pub use workload_policies::WorkloadPolicies;

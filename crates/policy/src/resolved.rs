@@ -1,10 +1,35 @@
 //! The answer for one workload and port.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::{MtlsMode, PeerAuthentication, ResourceName};
+
+/// What is chosen at each level, one thing at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Levels<T> {
+    pub(crate) mesh: Option<T>,
+    pub(crate) namespace: Option<T>,
+    pub(crate) workload: Option<T>,
+}
+
+impl<T> Levels<T> {
+    pub(crate) fn as_ref(&self) -> Levels<&T> {
+        let Self { mesh, namespace, workload } = self;
+        Levels { mesh: mesh.as_ref(), namespace: namespace.as_ref(), workload: workload.as_ref() }
+    }
+
+    pub(crate) fn map<U>(self, each: impl Fn(T) -> U) -> Levels<U> {
+        let Self { mesh, namespace, workload } = self;
+        Levels {
+            mesh: mesh.map(&each),
+            namespace: namespace.map(&each),
+            workload: workload.map(&each),
+        }
+    }
+}
 
 /// The effective mode of a port, with the policy chosen at each level.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +52,8 @@ enum Decider {
 
 impl<'a> Resolved<'a> {
     /// Rules PA-7 to PA-9, from the policies chosen at each level.
-    pub(crate) fn merge(
-        mesh: Option<&'a PeerAuthentication>,
-        namespace: Option<&'a PeerAuthentication>,
-        workload: Option<&'a PeerAuthentication>,
-        port: u16,
-    ) -> Self {
+    pub(crate) fn merge(chosen: Levels<&'a Arc<PeerAuthentication>>, port: u16) -> Self {
+        let Levels { mesh, namespace, workload } = chosen.map(|policy| &**policy);
         let levels =
             [(mesh, Decider::Mesh), (namespace, Decider::Namespace), (workload, Decider::Workload)];
         let merged = levels.into_iter().fold(

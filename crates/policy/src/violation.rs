@@ -79,6 +79,12 @@ pub enum Violation {
         /// The host name.
         found: String,
     },
+    /// A dry-run annotation with another value than `"true"` and `"false"`.
+    #[error("`{found}` says neither \"true\" (on trial) nor \"false\" (in force)")]
+    BadDryRun {
+        /// What is written.
+        found: String,
+    },
     /// A service account that cannot be part of a SPIFFE ID.
     #[error("`{found}` is no service account")]
     BadServiceAccount {
@@ -106,6 +112,7 @@ impl Violation {
             Self::StaticWithoutEndpoints => "static_without_endpoints",
             Self::BadAddress { .. } => "bad_address",
             Self::AddressNotIp { .. } => "address_not_ip",
+            Self::BadDryRun { .. } => "bad_dry_run",
             Self::BadServiceAccount { .. } => "bad_service_account",
         }
     }

@@ -2,44 +2,81 @@
 
 use allocation_counter::measure;
 use meshtls_policy::{
-    MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Workload,
+    Labels, MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Resources,
+    Workload,
 };
 
-#[test]
-fn a_lookup_allocates_nothing() {
+use MtlsMode::{Disable, Permissive, Strict};
+
+/// Two policies in each of 1,000 namespaces, in every second of them one on trial, and one for the mesh.
+fn many() -> Resources {
     let policies = (0..1_000).flat_map(|number| {
         let namespace = format!("ns-{number}");
         [
-            PeerAuthentication::new(&namespace, "default").with_mode(MtlsMode::Strict),
+            PeerAuthentication::new(&namespace, "default").with_mode(Strict),
             PeerAuthentication::new(&namespace, "web")
-                .with_selector([("app", "web")])
-                .with_port(9090, MtlsMode::Disable),
+                .with_selector([("app", "web"), ("label-3", "3")])
+                .with_port(9090, Disable),
+            PeerAuthentication::new(&namespace, "trial")
+                .with_selector([("app", "batch")])
+                .with_mode(Permissive)
+                .with_dry_run(number % 2 == 0),
         ]
     });
-    let mesh = PeerAuthentication::new("istio-system", "default").with_mode(MtlsMode::Permissive);
-    let set = PolicySet::compile(MeshSettings::default(), &policies.chain([mesh]).collect());
-    let handle = PolicyHandle::new(set);
-    let web = Workload::new("ns-7", [("app", "web"), ("version", "v1")]);
-    let stranger = Workload::new("elsewhere", [("app", "web")]);
+    let mesh = PeerAuthentication::new("istio-system", "default").with_mode(Permissive);
+    policies.chain([mesh]).collect()
+}
 
-    // The handle prepares each thread once, at its first read.
-    drop(handle.load());
-    let mut modes = Vec::with_capacity(4);
+/// Ten labels.
+fn workload(namespace: &str, app: &str) -> Workload {
+    let mut labels: Labels = (1..10)
+        .map(|number| (format!("label-{number}"), number.to_string()))
+        .collect();
+    labels.insert("app", app);
+    Workload::new(namespace, labels)
+}
+
+#[test]
+fn a_lookup_allocates_nothing() {
+    let handle = PolicyHandle::new(PolicySet::compile(MeshSettings::default(), &many()));
+    let web = workload("ns-6", "web");
+    let batch = workload("ns-6", "batch");
+    let stranger = workload("elsewhere", "web");
+    let view = handle.load().for_workload(&web);
+    let tried = handle.load().for_workload(&batch);
+
+    let mut modes = Vec::with_capacity(16);
     let counted = measure(|| {
         let set = handle.load();
-        for (workload, port) in [(&web, 9090), (&web, 8080), (&stranger, 9090)] {
-            modes.push(set.resolve(workload, port).mode());
+        for (workload, port) in [(&web, 9090), (&web, 8080), (&batch, 80), (&stranger, 9090)] {
+            modes.push(Some(set.resolve(workload, port).mode()));
         }
-        modes.push(
-            set.resolve(&web, 9090)
-                .winner()
-                .policy()
-                .map_or(MtlsMode::Permissive, |_named| MtlsMode::Disable),
-        );
+        for workload in [&batch, &web] {
+            modes.push(set.shadow(workload, 80).map(|shadow| shadow.mode()));
+        }
+        modes.push(Some(view.mode(9090)));
+        modes.push(Some(view.resolve(8080).mode()));
+        for view in [&view, &tried] {
+            modes.push(view.shadow(80).map(|shadow| shadow.mode()));
+        }
+        let winner = set.resolve(&web, 9090).winner();
+        modes.push(winner.policy().map(|_named| Disable));
     });
     assert_eq!(
         modes,
-        [MtlsMode::Disable, MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Disable]
+        [
+            Some(Disable),
+            Some(Strict),
+            Some(Strict),
+            Some(Permissive),
+            Some(Permissive),
+            None,
+            Some(Disable),
+            Some(Strict),
+            None,
+            Some(Permissive),
+            Some(Disable)
+        ]
     );
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }

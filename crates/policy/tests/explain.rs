@@ -111,6 +111,7 @@ fn data_is_json() {
             { "level": "workload", "policy": "foo/a", "sets": "STRICT", "mode": "STRICT", "decides": true },
             { "level": "port", "policy": null, "sets": null, "mode": "STRICT", "decides": false },
         ],
+        "shadow": null,
         "losers": [{
             "policy": "foo/b", "mode": null, "ports": [],
             "reason": { "reason": "selector_mismatch", "key": "app", "wanted": "web", "found": "httpbin" },

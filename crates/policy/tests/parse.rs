@@ -645,7 +645,7 @@ fn objects_are_printed_as_kubernetes_stores_them() {
         printed,
         r#"{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":"foo"},"spec":{"selector":{"matchLabels":{"app":"web"}},"portLevelMtls":{"80":{"mode":"DISABLE"},"81":{"mode":"UNSET"}}}}"#
     );
-    let other: Result<meshtls_policy::PeerAuthentication, _> =
+    let other: Result<PeerAuthentication, _> =
         serde_json::from_str(r#"{"apiVersion":"v1","kind":"Pod"}"#);
     assert_eq!(other.unwrap_err().to_string(), "not a PeerAuthentication");
 }

@@ -1,10 +1,12 @@
-//! The rules of `PeerAuthentication` stated a second time, one function for each of PA-1 to PA-9 in `docs/spec-coverage.md`, and
-//! held against the crate on random policies. Only the resource types are shared.
+//! The rules of `PeerAuthentication` stated a second time, one function for each of PA-1 to PA-9, DRY-1 and DRY-2 in
+//! `docs/spec-coverage.md`, and held against the crate on random policies. Only the resource types are shared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use meshtls_policy::{
-    MeshSettings, MtlsMode, PeerAuthentication, PolicySet, Resources, Timestamp, Workload,
+    MeshSettings, MtlsMode, PeerAuthentication, PolicySet, Resolved, ResourceName, Resources,
+    Timestamp, Workload,
 };
 use proptest::prelude::*;
 
@@ -129,6 +131,34 @@ fn answer<'a>(
     (pa_9_lookup(&pa_8_ports(selected, merged), merged, port), levels)
 }
 
+/// DRY-1: policies on trial are left out of what acts.
+fn dry_1_left_out(policies: &[PeerAuthentication]) -> Vec<PeerAuthentication> {
+    policies
+        .iter()
+        .filter(|policy| !on_trial(policy))
+        .cloned()
+        .collect()
+}
+
+/// DRY-2: the shadow is what would act if the annotation were removed from every policy.
+fn dry_2_without_annotation(policies: &[PeerAuthentication]) -> Vec<PeerAuthentication> {
+    policies
+        .iter()
+        .cloned()
+        .map(|policy| policy.with_dry_run(false))
+        .collect()
+}
+
+fn on_trial(policy: &PeerAuthentication) -> bool {
+    policy.metadata.annotations.get("meshtls.dev/dry-run") == Some("true")
+}
+
+/// What is shown of an answer.
+fn shown<'a>(resolved: &Resolved<'a>) -> (MtlsMode, [Option<&'a ResourceName>; 3]) {
+    let levels = [resolved.mesh(), resolved.namespace(), resolved.workload()];
+    (resolved.mode(), levels.map(|level| level.map(PeerAuthentication::name)))
+}
+
 /// The mode of a whole namespace, as clients see it (PA-11).
 fn namespace_answer(policies: &[PeerAuthentication], namespace: &str) -> MtlsMode {
     let ordered = pa_1_order(policies);
@@ -147,8 +177,11 @@ fn any_mode() -> impl Strategy<Value = Option<MtlsMode>> {
 
 fn any_labels() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     prop::collection::vec(
-        (prop::sample::select(vec!["app", "tier"]), prop::sample::select(vec!["", "a", "b"])),
-        0..3,
+        (
+            prop::sample::select(vec!["app", "tier", "zone"]),
+            prop::sample::select(vec!["", "a", "b"]),
+        ),
+        0..4,
     )
 }
 
@@ -159,9 +192,11 @@ fn any_namespace() -> impl Strategy<Value = &'static str> {
 fn any_policy() -> impl Strategy<Value = PeerAuthentication> {
     let ports = prop::collection::btree_map(1_u16..4, any_mode(), 0..3);
     let created = prop::option::of((0_i64..3).prop_map(Timestamp::from_unix_seconds));
-    (any_namespace(), 0..1000_u32, created, any_labels(), any_mode(), ports).prop_map(
-        |(namespace, name, created, labels, mode, ports)| {
-            let mut policy = PeerAuthentication::new(namespace, format!("p{name}"));
+    let dry_run = prop::bool::weighted(0.3);
+    (any_namespace(), 0..1000_u32, created, any_labels(), any_mode(), ports, dry_run).prop_map(
+        |(namespace, name, created, labels, mode, ports, dry_run)| {
+            let mut policy =
+                PeerAuthentication::new(namespace, format!("p{name}")).with_dry_run(dry_run);
             policy.metadata.created = created;
             policy.selector = labels.into_iter().collect();
             policy.mode = mode;
@@ -172,7 +207,7 @@ fn any_policy() -> impl Strategy<Value = PeerAuthentication> {
 }
 
 fn any_policies() -> impl Strategy<Value = Vec<PeerAuthentication>> {
-    prop::collection::vec(any_policy(), 0..8).prop_map(|policies| {
+    prop::collection::vec(any_policy(), 0..16).prop_map(|policies| {
         // One object per name, as in a cluster.
         let unique: BTreeMap<_, _> = policies
             .into_iter()
@@ -197,13 +232,27 @@ proptest! {
         labels in any_labels(),
         port in 0_u16..5,
     ) {
-        let set = compile(&policies);
+        let set = Arc::new(compile(&policies));
         let workload = Workload::new(namespace, labels.into_iter().collect::<meshtls_policy::Labels>());
         let resolved = set.resolve(&workload, port);
-        let (mode, levels) = answer(&policies, &workload, port);
+        let acting = dry_1_left_out(&policies);
+        let (mode, levels) = answer(&acting, &workload, port);
         prop_assert_eq!(resolved.mode(), mode);
         prop_assert_eq!([resolved.mesh(), resolved.namespace(), resolved.workload()], levels);
-        prop_assert_eq!(set.namespace_mode(namespace), namespace_answer(&policies, namespace));
+        prop_assert_eq!(set.namespace_mode(namespace), namespace_answer(&acting, namespace));
+
+        let shadow = set.shadow(&workload, port);
+        let bare = dry_2_without_annotation(&policies);
+        let (mode, levels) = answer(&bare, &workload, port);
+        let names = levels.map(|level| level.map(PeerAuthentication::name));
+        let tried = policies.iter().any(|policy| on_trial(policy) && names.contains(&Some(policy.name())));
+        prop_assert_eq!(shadow.as_ref().map(shown), tried.then_some((mode, names)));
+
+        let view = set.for_workload(&workload);
+        prop_assert_eq!(view.mode(port), resolved.mode());
+        prop_assert_eq!(shown(&view.resolve(port)), shown(&resolved));
+        prop_assert_eq!(view.resolve(port).winner(), resolved.winner());
+        prop_assert_eq!(view.shadow(port).as_ref().map(shown), shadow.as_ref().map(shown));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod text;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use crate::policy_set::NamespacePolicies;
+use crate::mode_policies::{NamespacePolicies, Trial};
 use crate::{MtlsMode, PeerAuthentication, PolicySet, Resolved, ResourceName, Winner, Workload};
 
 impl PolicySet {
@@ -14,6 +16,7 @@ impl PolicySet {
     pub fn explain(&self, workload: &Workload, port: u16) -> Explanation {
         let resolved = self.resolve(workload, port);
         let mut losers: Vec<Loser> = self
+            .modes()
             .namespaces()
             .flat_map(|(namespace, policies)| self.losers(workload, namespace, policies))
             .collect();
@@ -25,6 +28,11 @@ impl PolicySet {
             mode: resolved.mode(),
             winner: resolved.winner(),
             levels: levels(&resolved, port),
+            shadow: self.shadow(workload, port).map(|resolved| ShadowReport {
+                mode: resolved.mode(),
+                winner: resolved.winner(),
+                levels: levels(&resolved, port),
+            }),
             losers,
             notes: self.notes(&resolved, workload, port),
             workload: workload.clone(),
@@ -46,35 +54,25 @@ impl PolicySet {
                 .map(|policy| Loser::new(policy, LossReason::OtherNamespace))
                 .collect();
         }
-        let older = |winner: &PeerAuthentication, policy: &PeerAuthentication| {
-            let same_age = winner.metadata.age() == policy.metadata.age();
-            Loser::new(
-                policy,
-                LossReason::OlderPolicyWon { winner: winner.name().clone(), same_age },
-            )
-        };
-        let level = policies.level.as_ref();
-        let superseded = policies
-            .superseded
-            .iter()
-            .filter_map(|policy| Some(older(level?, policy)));
-        let selected = if root { None } else { policies.selecting(workload) };
-        let selective = policies.selective.iter().filter_map(|policy| {
-            if root {
-                return Some(Loser::new(policy, LossReason::SelectorInRootNamespace));
-            }
-            if let Some(mismatch) = policy.selector.first_mismatch(&workload.labels) {
-                let reason = LossReason::SelectorMismatch {
-                    key: mismatch.key.to_owned(),
-                    wanted: mismatch.wanted.to_owned(),
-                    found: mismatch.found.map(str::to_owned),
+        policies
+            .all()
+            .filter_map(|policy| {
+                let reason = if policy.selector.is_empty() {
+                    beaten(policy, |trial| policies.level(trial))
+                } else if root {
+                    Some(LossReason::SelectorInRootNamespace)
+                } else if let Some(mismatch) = policy.selector.first_mismatch(&workload.labels) {
+                    Some(LossReason::SelectorMismatch {
+                        key: mismatch.key.to_owned(),
+                        wanted: mismatch.wanted.to_owned(),
+                        found: mismatch.found.map(str::to_owned),
+                    })
+                } else {
+                    beaten(policy, |trial| policies.selecting(workload, trial))
                 };
-                return Some(Loser::new(policy, reason));
-            }
-            let winner = selected?;
-            (!std::ptr::eq(winner, policy)).then(|| older(winner, policy))
-        });
-        superseded.chain(selective).collect()
+                Some(Loser::new(policy, reason?))
+            })
+            .collect()
     }
 
     fn notes(&self, resolved: &Resolved<'_>, workload: &Workload, port: u16) -> Vec<Note> {
@@ -123,10 +121,25 @@ pub struct Explanation {
     pub winner: Winner,
     /// What each level says, from the default to the port.
     pub levels: Vec<LevelReport>,
+    /// What would be if no policy were on trial; `None` if no policy on trial would count here
+    /// ([`PolicySet::shadow`]).
+    pub shadow: Option<ShadowReport>,
     /// The policies chosen at no level: first those of the workload's namespace and the root namespace, by name.
     pub losers: Vec<Loser>,
     /// What surprises people here.
     pub notes: Vec<Note>,
+}
+
+/// What policies on trial would change.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ShadowReport {
+    /// The mode there would be.
+    pub mode: MtlsMode,
+    /// Where it would come from.
+    pub winner: Winner,
+    /// What each level would say, from the default to the port.
+    pub levels: Vec<LevelReport>,
 }
 
 /// What one level says.
@@ -207,6 +220,8 @@ pub enum LossReason {
     SelectorInRootNamespace,
     /// The policy is of another namespace than the workload (rule PA-2).
     OtherNamespace,
+    /// The policy is on trial. It would be chosen if no policy were; see [`Explanation::shadow`].
+    DryRun,
 }
 
 /// Something about the answer that surprises people.
@@ -232,6 +247,20 @@ pub enum Note {
     },
     /// The namespace as a whole is DISABLE, and clients look at nothing else: they send plaintext to this STRICT port.
     ClientsSendPlaintext,
+}
+
+/// Why a policy that fits does not count; `None` if it does. `winner` gives the policy that is chosen where it could be.
+fn beaten<'a>(
+    policy: &PeerAuthentication,
+    winner: impl Fn(Trial) -> Option<&'a Arc<PeerAuthentication>>,
+) -> Option<LossReason> {
+    let trial = if policy.is_dry_run() { Trial::Counted } else { Trial::Left };
+    let winner = winner(trial)?;
+    if !std::ptr::eq(&**winner, policy) {
+        let same_age = winner.metadata.age() == policy.metadata.age();
+        return Some(LossReason::OlderPolicyWon { winner: winner.name().clone(), same_age });
+    }
+    policy.is_dry_run().then_some(LossReason::DryRun)
 }
 
 fn ports(policy: &PeerAuthentication) -> Vec<u16> {

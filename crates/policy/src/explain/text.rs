@@ -28,6 +28,11 @@ impl fmt::Display for Explanation {
             .losers
             .iter()
             .partition(|loser| matches!(loser.reason, LossReason::OtherNamespace));
+        if let Some(shadow) = &self.shadow {
+            writeln!(f, "\nwithout dry-run:")?;
+            let verb = if shadow.mode == self.mode { "would stay" } else { "would be" };
+            writeln!(f, "  {verb} {}, because of {}", shadow.mode, shadow.winner)?;
+        }
         if !self.losers.is_empty() {
             writeln!(f, "\nwithout effect here:")?;
         }
@@ -95,6 +100,9 @@ impl fmt::Display for Loss<'_> {
                 )?;
             }
             LossReason::OtherNamespace => f.write_str("of another namespace")?,
+            LossReason::DryRun => {
+                f.write_str("on trial (dry-run): it is watched and does not act")?
+            }
         }
         if self.0.ports.is_empty() {
             return Ok(());

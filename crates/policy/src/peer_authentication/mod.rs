@@ -5,6 +5,7 @@ mod serde_form;
 
 use std::collections::BTreeMap;
 
+use crate::dry_run;
 use crate::{Labels, Metadata, MtlsMode, ResourceName, Timestamp};
 
 /// A `PeerAuthentication` (`security.istio.io/v1`).
@@ -59,6 +60,29 @@ impl PeerAuthentication {
     pub fn with_created(mut self, created: Timestamp) -> Self {
         self.metadata.created = Some(created);
         self
+    }
+
+    /// The annotation that puts a policy on trial: `meshtls.dev/dry-run: "true"`.
+    ///
+    /// Such a policy changes no answer; it only takes part in [`PolicySet::shadow`](crate::PolicySet::shadow), where it counts
+    /// as if it had no annotation. Text with another value than `"true"` or `"false"` is refused. Istio knows nothing of
+    /// it: applied to a cluster, the policy is in force for sidecars.
+    pub const DRY_RUN: &str = "meshtls.dev/dry-run";
+
+    /// Puts the policy on trial, or takes the annotation away.
+    #[must_use]
+    pub fn with_dry_run(mut self, dry_run: bool) -> Self {
+        if dry_run {
+            self.metadata.annotations.insert(Self::DRY_RUN, dry_run::ON);
+        } else {
+            self.metadata.annotations.remove(Self::DRY_RUN);
+        }
+        self
+    }
+
+    /// Whether the policy is on trial: its annotation [`DRY_RUN`](Self::DRY_RUN) is exactly `true`.
+    pub fn is_dry_run(&self) -> bool {
+        dry_run::is_on(&self.metadata, Self::DRY_RUN)
     }
 
     /// Namespace and name.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dry_run;
 use crate::field::{self, Field, Object};
 use crate::kind::Kind;
 use crate::parse_error::ParseError;
@@ -30,6 +31,7 @@ fn read(
     metadata: Metadata,
     warnings: &mut Vec<Warning>,
 ) -> Result<PeerAuthentication, ParseError> {
+    dry_run::check(object, PeerAuthentication::DRY_RUN)?;
     let mut policy = PeerAuthentication::with_metadata(metadata);
     let Some(spec) = object.get("spec") else { return Ok(policy) };
     let spec = spec.object(&["selector", "mtls", "portLevelMtls"])?;
