@@ -25,6 +25,8 @@
 //!
 //! * A [`VerifiedPeer`] comes only out of a handshake done here, in which the peer's chain was verified and the
 //!   peer proved to hold its key.
+//! * An [`OriginationClient`] verifies the chain first and the names after it, and its [`OriginatedPeer`] is never taken
+//!   for a member of the mesh.
 //! * No session is resumed, no early data taken, no key log written; the process-wide provider is neither
 //!   read nor set.
 //! * Whoever is refused is told by the alert that Envoy would send, and by nothing else.
@@ -42,6 +44,8 @@ mod client;
 mod error;
 mod handshake_io;
 mod key;
+mod origination;
+mod origination_error;
 mod peer;
 mod profile;
 mod server;
@@ -49,11 +53,14 @@ mod slot;
 mod stream;
 mod text;
 mod verify;
+mod verify_server;
 
 pub use alert::{Alert, PeerRefusedUs, refusal_of};
 pub use alpn::{AlpnAnswer, HttpSpoken};
 pub use client::MeshClient;
 pub use error::{ConfigError, HandshakeError};
+pub use origination::{OriginatedPeer, OriginationClient};
+pub use origination_error::{OriginationConfigError, OriginationError};
 pub use peer::{TlsVersion, VerifiedPeer};
 pub use profile::{TlsMinimum, TlsProfile};
 pub use rustls;

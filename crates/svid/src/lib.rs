@@ -25,7 +25,8 @@
 //! * No clock, no socket, no environment: the time is an argument. Files are read only by `from_file`,
 //!   `from_files` and [`key_file_exposure`].
 //!
-//! Certificate revocation lists are not looked at yet.
+//! Certificate revocation lists are looked at for servers outside the mesh ([`ServerAuthorities`]), not for
+//! X509-SVIDs.
 //!
 //! # Sources
 //!
@@ -36,20 +37,30 @@
 mod bundle;
 mod bundles;
 mod certificate;
+mod keyed_chain;
 mod leaf;
 mod load;
 mod pem;
 mod reject;
+mod reject_server;
+mod server;
+mod server_authorities;
+mod server_names;
 mod source;
 mod svid;
 mod validate;
 
 pub use bundle::{BundleError, TrustBundle};
 pub use bundles::TrustBundles;
+pub use keyed_chain::{KeyedChain, KeyedChainError};
 pub use leaf::identify;
 pub use load::{KeyFileExposure, LoadError, key_file_exposure};
 pub use pem::PemError;
 pub use reject::{ChainPart, RejectSvid, SigningMark};
+pub use reject_server::RejectServer;
+pub use server::{MAX_SERVER_CERTIFICATES, ServerValidation, ValidServer, validate_server};
+pub use server_authorities::{RevocationListError, ServerAuthorities};
+pub use server_names::{NameCheck, PresentedNames};
 pub use source::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable};
 pub use svid::{SvidError, X509Svid};
 pub use validate::{MAX_CERTIFICATES, MAX_CHAIN_BYTES, Usage, ValidSvid, Validation, validate};

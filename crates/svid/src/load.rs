@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::bundle::BundleError;
+use crate::keyed_chain::KeyedChainError;
+use crate::server_authorities::RevocationListError;
 use crate::svid::SvidError;
 
 /// Reads a regular file of at most [`MAX_FILE_BYTES`], into memory that is overwritten when dropped.
@@ -120,6 +122,22 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong with it.
         source: BundleError,
+    },
+    /// The file does not hold certificate revocation lists.
+    #[error("`{}` is not usable", path.display())]
+    RevocationLists {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RevocationListError,
+    },
+    /// The file does not hold its part of a chain with its key.
+    #[error("`{}` is not usable", path.display())]
+    KeyedChain {
+        /// The file: of the chain, or of the key if the key is at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyedChainError,
     },
 }
 

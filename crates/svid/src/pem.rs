@@ -1,20 +1,19 @@
 //! PEM in and out. rustls-pki-types decodes; here blocks are found, so that an error can name one.
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 /// Gives every certificate of `text`, in order: at least one.
 pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let blocks = blocks(text)?;
-    let wanted: Vec<_> = blocks
-        .iter()
-        .filter(|block| block.label == CERTIFICATE)
-        .collect();
-    if wanted.is_empty() {
-        return Err(missing(&blocks, CERTIFICATE));
-    }
-    wanted.into_iter().map(Block::decode).collect()
+    all(text, CERTIFICATE)
+}
+
+/// Gives every certificate revocation list of `text`, in order: at least one.
+pub(crate) fn revocation_lists(
+    text: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
+    all(text, REVOCATION_LIST)
 }
 
 /// Gives the only private key of `text`.
@@ -51,6 +50,16 @@ pub(crate) fn write_private_key(key: &PrivateKeyDer<'_>) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(room));
     write_block(&mut out, label, key.secret_der());
     out
+}
+
+/// Decodes every block with this label: at least one.
+fn all<T: PemObject>(text: &[u8], label: &'static str) -> Result<Vec<T>, PemError> {
+    let blocks = blocks(text)?;
+    let wanted: Vec<_> = blocks.iter().filter(|block| block.label == label).collect();
+    if wanted.is_empty() {
+        return Err(missing(&blocks, label));
+    }
+    wanted.into_iter().map(Block::decode).collect()
 }
 
 /// Why a text is not the PEM that was wanted. Blocks and lines count from 1.
@@ -231,6 +240,7 @@ fn write_quantum(out: &mut String, bytes: &[u8]) {
 }
 
 const CERTIFICATE: &str = "CERTIFICATE";
+const REVOCATION_LIST: &str = "X509 CRL";
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const KEYS: [&str; 4] = [PRIVATE_KEY, "EC PRIVATE KEY", "RSA PRIVATE KEY", ENCRYPTED];

@@ -314,7 +314,7 @@ impl fmt::Display for SigningMark {
 }
 
 /// A time as text, in UTC.
-struct At(UnixTime);
+pub(crate) struct At(pub(crate) UnixTime);
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -136,7 +136,7 @@ impl Draft {
         let algorithm = &self.signature_algorithm;
         let to_be_signed = sequence(&[
             &version,
-            &small(0x4d),
+            &small(SERIAL),
             algorithm,
             &self.issuer,
             &sequence(&[&self.not_before, &self.not_after]),
@@ -189,6 +189,9 @@ fn key_id(spki: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
+/// The serial number of every draft.
+pub(crate) const SERIAL: u8 = 0x4d;
+
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// `uniformResourceIdentifier [6]` and `dNSName [2]` of `GeneralName` (RFC 5280 section 4.2.1.6).
@@ -196,6 +199,8 @@ pub(crate) const URI: u8 = 0x86;
 /// The same number, with elements inside: not what RFC 5280 has.
 pub(crate) const URI_CONSTRUCTED: u8 = 0xa6;
 pub(crate) const DNS: u8 = 0x82;
+/// `iPAddress [7]` of `GeneralName`.
+pub(crate) const IP_ADDRESS: u8 = 0x87;
 
 pub(crate) const DIGITAL_SIGNATURE: u8 = 0x80;
 pub(crate) const KEY_ENCIPHERMENT: u8 = 0x20;
@@ -216,7 +221,7 @@ pub(crate) const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 pub(crate) const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 /// 2.999.1, which is there for examples and means nothing.
 pub(crate) const UNKNOWN_EXTENSION: &[u8] = &[0x88, 0x37, 1];
-const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+pub(crate) const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 pub(crate) const ECDSA_WITH_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
 const RSA_WITH_MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4];
 

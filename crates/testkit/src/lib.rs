@@ -12,6 +12,7 @@ mod faulty_stream;
 mod hostile;
 mod raw;
 mod test_ca;
+mod web;
 
 pub use bad_id::BadId;
 pub use clock::ManualClock;
@@ -20,3 +21,4 @@ pub use faulty_stream::{Ending, Faults, FaultyStream};
 pub use hostile::Hostile;
 pub use raw::{RawClient, RawServer};
 pub use test_ca::{TestCa, test_time};
+pub use web::Revocations;

@@ -7,5 +7,6 @@ mod configurations;
 mod failures;
 mod handshakes;
 mod kit;
+mod origination;
 mod resumption;
 mod streams;

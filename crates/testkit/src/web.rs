@@ -1,0 +1,106 @@
+//! Certificates outside the mesh: of servers with DNS names, and of clients without a SPIFFE ID.
+
+use meshtls_ca::{KeyPair, KeyType, Signer as _};
+use meshtls_svid::KeyedChain;
+use rustls_pki_types::CertificateRevocationListDer;
+
+use crate::TestCa;
+use crate::der::{bit_string, element, octet_string, oid, sequence, small, tagged, time};
+use crate::draft::{
+    AUTHORITY_KEY_ID, DAY, DNS, Draft, ECDSA_WITH_SHA256, IP_ADDRESS, Issuer, SERIAL,
+    SUBJECT_ALT_NAME, URI, after, before,
+};
+
+/// What a revocation list of the test kit says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "tests name the case they want")]
+pub enum Revocations {
+    /// Nobody is revoked.
+    Nobody,
+    /// Every leaf of the test kit that is not an X509-SVID is: all have the same serial number.
+    EveryWebCertificate,
+    /// Nobody is revoked, but the list is out of date.
+    OutOfDate,
+    /// Nobody is revoked, says somebody else in the issuer's name.
+    Forged,
+}
+
+impl TestCa {
+    /// Issues a certificate for a server or a client outside the mesh, valid for a day, with a P-256 key. Of
+    /// `names`, what has a `:/` in it becomes a URI, an IP address one, and all else a DNS name.
+    ///
+    /// # Panics
+    ///
+    /// If no key can be drawn.
+    #[must_use]
+    pub fn web_certificate(&self, names: &[&str]) -> KeyedChain {
+        let key = KeyPair::generate(KeyType::P256).expect("a key can be drawn");
+        let issuer = Issuer::of(self.authority());
+        let mut draft = Draft::leaf(b"", key.public_key(), &issuer, self.now());
+        let names: Vec<u8> = names.iter().flat_map(|name| general_name(name)).collect();
+        draft.set(SUBJECT_ALT_NAME, true, sequence(&[&names]));
+        let mut chain = vec![draft.sign(issuer.signer.as_ref())];
+        chain.extend_from_slice(self.authority().intermediates());
+        KeyedChain::new(chain, key.private_key()).expect("what was issued can be read")
+    }
+
+    /// The list of what the issuer of this authority has revoked, renewed within a day.
+    ///
+    /// # Panics
+    ///
+    /// If a key in memory does not sign.
+    #[must_use]
+    pub fn revocation_list(
+        &self,
+        revocations: Revocations,
+    ) -> CertificateRevocationListDer<'static> {
+        let issuer = Issuer::of(self.authority());
+        let algorithm = sequence(&[&oid(ECDSA_WITH_SHA256)]);
+        let next_update = match revocations {
+            Revocations::OutOfDate => before(self.now(), DAY),
+            _ => after(self.now(), DAY),
+        };
+        let revoked = match revocations {
+            Revocations::EveryWebCertificate => {
+                let entry = sequence(&[&small(SERIAL), &time(self.now())]);
+                sequence(&[&entry])
+            }
+            Revocations::Nobody | Revocations::OutOfDate | Revocations::Forged => vec![],
+        };
+        let extensions = [
+            extension(AUTHORITY_KEY_ID, &sequence(&[&element(0x80, &issuer.key_id)])),
+            extension(CRL_NUMBER, &small(1)),
+        ];
+        let to_be_signed = sequence(&[
+            &small(1),
+            &algorithm,
+            &issuer.name,
+            &before(self.now(), DAY * 2),
+            &next_update,
+            &revoked,
+            &tagged(0, &sequence(&[&extensions.concat()])),
+        ]);
+        let signer = match revocations {
+            Revocations::Forged => Issuer::new("somebody else").signer,
+            _ => issuer.signer,
+        };
+        let signature = signer.sign(&to_be_signed).expect("a key in memory signs");
+        sequence(&[&to_be_signed, &algorithm, &bit_string(&signature)]).into()
+    }
+}
+
+fn general_name(name: &str) -> Vec<u8> {
+    match name.parse() {
+        Ok(std::net::IpAddr::V4(ip)) => element(IP_ADDRESS, &ip.octets()),
+        Ok(std::net::IpAddr::V6(ip)) => element(IP_ADDRESS, &ip.octets()),
+        Err(_) if name.contains(":/") => element(URI, name.as_bytes()),
+        Err(_) => element(DNS, name.as_bytes()),
+    }
+}
+
+fn extension(id: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[&oid(id), &octet_string(value)])
+}
+
+/// `CRLNumber` (RFC 5280 section 5.2.3).
+const CRL_NUMBER: &[u8] = &[0x55, 29, 20];
