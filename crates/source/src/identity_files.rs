@@ -173,7 +173,7 @@ impl Polled for IdentityFiles {
     }
 
     // What was refused is judged again at every look: with time, a certificate becomes valid.
-    fn is_news(&self, looked: &Looked<Pem>) -> bool {
+    fn is_news(&mut self, looked: &Looked<Pem>) -> bool {
         looked.fingerprint != self.in_use || self.refused.is_some()
     }
 

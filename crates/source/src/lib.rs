@@ -33,10 +33,12 @@ mod authority_identity;
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 mod backoff;
 mod check;
+mod freshness;
 mod identity_error;
 mod identity_files;
 mod policy_error;
 mod policy_files;
+mod policy_health;
 mod policy_text;
 mod read;
 mod renewal;
@@ -46,10 +48,12 @@ mod watch;
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 pub use authority_identity::{AuthorityIdentity, Wanted};
 pub use check::IdentityChange;
+pub use freshness::WhenStale;
 pub use identity_error::IdentityError;
 pub use identity_files::{IdentityFiles, IdentityPaths};
 pub use policy_error::PolicyError;
 pub use policy_files::PolicyFiles;
+pub use policy_health::{PolicyHealth, PolicyStatus};
 pub use policy_text::load_resources;
 pub use read::ReadError;
 pub use renewal::{Random, SystemRandom, renew_after};

@@ -32,6 +32,14 @@ pub enum PolicyError {
         /// The file, or the directory in which no policy file is left.
         path: PathBuf,
     },
+    /// The content was another one at each of several looks in a row: somebody writes it without pause. What may be half written is never taken, so the policies in force get old.
+    #[error("{} never stays the same: it changed during each of {looks} looks", path.display())]
+    Unsettled {
+        /// The file or directory.
+        path: PathBuf,
+        /// How often it was looked at.
+        looks: u32,
+    },
 }
 
 impl PolicyError {
@@ -43,6 +51,7 @@ impl PolicyError {
             Self::Parse(_) => "parse",
             Self::Duplicate { .. } => "duplicate",
             Self::Emptied { .. } => "emptied",
+            Self::Unsettled { .. } => "unsettled",
         }
     }
 }

@@ -12,17 +12,17 @@ use crate::{PolicyError, ReadError};
 /// Reads the resources in the file or directory at `path`, once.
 ///
 /// Of a directory, the files `*.yaml`, `*.yml` and `*.json` are read, in byte order of their names; hidden ones (those
-/// whose name begins with a dot) and directories below are not.
+/// whose name begins with a dot) and directories below are not. A file is of at most 1 MiB, all together of at most 64 MiB.
 ///
 /// # Errors
 ///
 /// Every variant of [`PolicyError`] but [`PolicyError::Emptied`]. One bad file refuses the whole.
 pub fn load_resources(path: impl AsRef<Path>) -> Result<Resources, PolicyError> {
-    Ok(PolicyText::read(path.as_ref())?.parse()?.resources)
+    Ok(PolicyText::read_still(path.as_ref())?.parse()?.resources)
 }
 
 /// What is read at a path, before it is understood.
-#[derive(Debug, Hash)]
+#[derive(Debug, Eq, Hash, PartialEq)]
 pub(crate) struct PolicyText {
     files: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -30,13 +30,30 @@ pub(crate) struct PolicyText {
 impl PolicyText {
     pub(crate) fn read(path: &Path) -> Result<Self, ReadError> {
         let paths = if path.is_dir() { policy_files(path)? } else { vec![path.to_owned()] };
-        let files = paths
-            .into_iter()
-            .map(|path| {
-                read_file(&path).map(|mut content: Content| (path, std::mem::take(&mut *content)))
-            })
-            .collect::<Result<_, _>>()?;
+        let mut room = MAX_FILES;
+        let mut files = Vec::new();
+        for file in paths {
+            let mut content: Content = read_file(&file)?;
+            room = u64::try_from(content.len())
+                .ok()
+                .and_then(|length| room.checked_sub(length))
+                .ok_or_else(|| too_large(path))?;
+            files.push((file, std::mem::take(&mut *content)));
+        }
         Ok(Self { files })
+    }
+
+    /// Reads until two readings in a row are the same, so that a swap of all files in between is not seen half.
+    pub(crate) fn read_still(path: &Path) -> Result<Self, PolicyError> {
+        let mut last = Self::read(path)?;
+        for _ in 0..UNSETTLED {
+            let again = Self::read(path)?;
+            if again == last {
+                return Ok(again);
+            }
+            last = again;
+        }
+        Err(PolicyError::Unsettled { path: path.to_owned(), looks: UNSETTLED })
     }
 
     pub(crate) fn parse(&self) -> Result<Parsed, PolicyError> {
@@ -49,6 +66,7 @@ impl PolicyText {
             let used = more.peer_authentications().len()
                 + more.service_entries().len()
                 + more.workload_entries().len();
+            parsed.objects = parsed.objects.saturating_add(used);
             if used > 0 {
                 parsed.filled.insert(path.clone());
             } else if more.skipped().is_empty() {
@@ -69,6 +87,8 @@ pub(crate) struct Parsed {
     pub(crate) resources: Resources,
     /// The files with an object of a kind that is read.
     pub(crate) filled: BTreeSet<PathBuf>,
+    /// How many objects there are of kinds that are read.
+    pub(crate) objects: usize,
     /// The files without any object.
     empty: BTreeSet<PathBuf>,
     /// How many files there are.
@@ -101,8 +121,18 @@ fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
     Ok(paths)
 }
 
+fn too_large(directory: &Path) -> ReadError {
+    ReadError::TooLarge { path: directory.to_owned(), limit: MAX_FILES }
+}
+
 fn is_policy_extension(extension: &OsStr) -> bool {
     ["yaml", "yml", "json"]
         .iter()
         .any(|known| extension == *known)
 }
+
+/// How many looks in a row may find a content that does not last before that is an error.
+pub(crate) const UNSETTLED: u32 = 10;
+
+/// All policy files of a directory together are of at most 64 MiB.
+const MAX_FILES: u64 = 64 << 20;

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use meshtls_policy::{Skipped, Warning};
 use meshtls_rustls::WithCauses;
 
-use crate::{IdentityError, PolicyError};
+use crate::{IdentityError, PolicyError, WhenStale};
 
-/// Receives what happens to a watched source. It is called from the watching task: it must not block.
+/// Receives what happens to a watched source. It is called from the watching tasks: it must not block.
 pub trait Reporter: Send + Sync {
     /// Takes note of `report`.
     fn report(&self, report: &Report<'_>);
@@ -27,6 +28,14 @@ pub enum Report<'a> {
     },
     /// New policies were refused; the last good ones stay in force.
     PoliciesKept(&'a PolicyError),
+    /// The policies in force are too old, as [`PolicyFiles::stale_after`](crate::PolicyFiles::stale_after) bounds it.
+    /// [`Recovered`](Self::Recovered) or [`PoliciesReplaced`](Self::PoliciesReplaced) ends it.
+    PoliciesStale {
+        /// How long ago the source was last seen to read as what is in force.
+        age: Duration,
+        /// What happens now.
+        then: WhenStale,
+    },
     /// An object among the policies in force is of a kind that is not read, so it has no effect. Each such object is
     /// reported when the watch begins, and again whenever policies are replaced.
     PolicySkipped(&'a Skipped),
@@ -60,6 +69,9 @@ impl fmt::Display for Report<'_> {
             }
             Self::PoliciesKept(error) => {
                 write!(f, "policies kept, the new ones are refused: {}", WithCauses(*error))
+            }
+            Self::PoliciesStale { age, then } => {
+                write!(f, "policies too old, not read for {} s: {then}", age.as_secs())
             }
             Self::PolicySkipped(skipped) => {
                 write!(f, "policies: an object has no effect: {skipped}")

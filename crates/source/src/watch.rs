@@ -7,12 +7,18 @@ use tokio::task::JoinHandle;
 /// A running watcher. Dropping it stops the watcher; what it published stays in use.
 #[derive(Debug)]
 #[must_use = "dropping it stops the watcher"]
-pub struct Watch(JoinHandle<()>);
+pub struct Watch(Vec<JoinHandle<()>>);
 
 impl Watch {
     /// Starts `task` on the current tokio runtime.
     pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task))
+        Self(vec![tokio::spawn(task)])
+    }
+
+    /// Starts one more task, which works on when another one hangs or has panicked.
+    pub(crate) fn and(mut self, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.0.push(tokio::spawn(task));
+        self
     }
 
     /// Whether the watcher still runs. Meant for health checks: nothing is kept fresh once this is `false`.
@@ -21,13 +27,13 @@ impl Watch {
     /// [`Reporter`](crate::Reporter). What it published stays in use.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        !self.0.is_finished()
+        !self.0.iter().any(JoinHandle::is_finished)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -39,8 +45,11 @@ pub(crate) trait Polled: Send + 'static {
     /// Looks.
     fn read(&self) -> Self::Reading;
 
-    /// Whether `reading` has to be judged.
-    fn is_news(&self, reading: &Self::Reading) -> bool;
+    /// Takes note of `reading`. Whether it has to be judged, should it last.
+    fn is_news(&mut self, reading: &Self::Reading) -> bool;
+
+    /// Takes note that what was news did not last.
+    fn unsettled(&mut self) {}
 
     /// Judges `reading`, then publishes it or reports why not.
     fn judge(&mut self, reading: Self::Reading);
@@ -61,6 +70,7 @@ pub(crate) async fn poll(mut polled: impl Polled, every: Duration) {
         let Some((back, again)) = look(polled).await else { return };
         polled = back;
         if reading != again {
+            polled.unsettled();
             continue;
         }
         let judged = tokio::task::spawn_blocking(move || {
@@ -88,7 +98,7 @@ pub(crate) const DEFAULT_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const SHORTEST_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a changed content must stay the same before it is judged: 50 ms.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(crate) const SETTLE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +117,7 @@ mod tests {
             self.0.replace(self.0.get() + 1) > 0
         }
 
-        fn is_news(&self, changed: &bool) -> bool {
+        fn is_news(&mut self, changed: &bool) -> bool {
             *changed
         }
 

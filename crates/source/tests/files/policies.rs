@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_policy::{Labels, MeshSettings, MtlsMode, PolicyHandle, Workload};
-use meshtls_source::{PolicyError, PolicyFiles, ReadError, Watch, load_resources};
+use meshtls_source::{PolicyError, PolicyFiles, PolicyHealth, ReadError, Watch, load_resources};
 use tempfile::{TempDir, tempdir};
 
 use crate::reports::Reports;
 
-fn policy(namespace: &str, mode: &str) -> String {
+pub(crate) fn policy(namespace: &str, mode: &str) -> String {
     format!(
         "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
          metadata: {{ name: default, namespace: {namespace} }}\nspec: {{ mtls: {{ mode: {mode} }} }}\n"
@@ -19,23 +21,29 @@ fn policy(namespace: &str, mode: &str) -> String {
 }
 
 /// A watched file or directory.
-struct Watched {
-    handle: PolicyHandle,
-    reports: Arc<Reports>,
+pub(crate) struct Watched {
+    pub(crate) handle: PolicyHandle,
+    pub(crate) health: PolicyHealth,
+    pub(crate) reports: Arc<Reports>,
     _watch: Watch,
 }
 
 impl Watched {
-    fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self::with(path, |files| files)
+    }
+
+    pub(crate) fn with(path: &Path, settings: impl FnOnce(PolicyFiles) -> PolicyFiles) -> Self {
         let reports = Reports::new();
         let files = PolicyFiles::open(path, MeshSettings::default())
             .unwrap()
             .reporter(Arc::<Reports>::clone(&reports));
         assert_eq!(files.path(), path);
-        Self { handle: files.handle(), reports, _watch: files.watch() }
+        let files = settings(files);
+        Self { handle: files.handle(), health: files.health(), reports, _watch: files.watch() }
     }
 
-    fn mode(&self, namespace: &str) -> MtlsMode {
+    pub(crate) fn mode(&self, namespace: &str) -> MtlsMode {
         self.handle
             .load()
             .resolve(&Workload::new(namespace, Labels::default()), 80)
@@ -44,7 +52,7 @@ impl Watched {
 }
 
 /// A directory with a STRICT policy for `foo` in `foo.yaml`.
-fn strict_foo() -> TempDir {
+pub(crate) fn strict_foo() -> TempDir {
     let directory = tempdir().unwrap();
     fs::write(directory.path().join("foo.yaml"), policy("foo", "STRICT")).unwrap();
     directory
@@ -88,11 +96,15 @@ async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
         ("not UTF-8", "parse", |file| fs::write(file, b"\xff\xfe\x00k").unwrap()),
         ("empty", "emptied", |file| fs::write(file, "").unwrap()),
         ("white space", "emptied", |file| fs::write(file, " \n\t\r\n").unwrap()),
-        ("too large", "too_large", |file| {
-            fs::File::create(file)
-                .unwrap()
-                .set_len((1 << 20) + 1)
-                .unwrap()
+        ("a byte too large", "too_large", |file| hole(file, (1 << 20) + 1)),
+        ("100 MB", "too_large", |file| hole(file, 100_000_000)),
+        ("NUL", "parse", |file| fs::write(file, policy("foo", "DISABLE") + "\0").unwrap()),
+        ("another kind of object", "parse", |file| {
+            fs::write(file, policy("foo", "DISABLE").replace("PeerAuth", "PeerOuth")).unwrap()
+        }),
+        ("a directory", "emptied", |file| {
+            fs::remove_file(file).unwrap();
+            fs::create_dir(file).unwrap();
         }),
         ("deleted", "unreadable", |file| fs::remove_file(file).unwrap()),
         #[cfg(unix)]
@@ -100,6 +112,18 @@ async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
             fs::remove_file(file).unwrap();
             std::os::unix::fs::symlink("/dev/zero", file).unwrap();
         }),
+        #[cfg(unix)]
+        ("a pipe", "not_a_file", |file| {
+            fs::remove_file(file).unwrap();
+            assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
+        }),
+        #[cfg(unix)]
+        ("a link to itself", "unreadable", |file| {
+            fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink(file, file).unwrap();
+        }),
+        #[cfg(target_os = "linux")]
+        ("permission lost", "unreadable", lose_permission),
         #[cfg(unix)]
         ("a link to nowhere", "unreadable", |file| {
             fs::remove_file(file).unwrap();
@@ -114,16 +138,76 @@ async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
         assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
         assert_eq!(watched.mode("foo"), MtlsMode::Strict, "{name}");
 
-        fs::remove_file(&file).ok();
+        assert!(
+            watched
+                .health
+                .last_error()
+                .is_some_and(|error| error.reason() == *want),
+            "{name}"
+        );
+
+        remove(&file);
         fs::write(&file, policy("foo", "STRICT")).unwrap();
         assert_eq!(watched.reports.after_some_looks().await, "recovered", "{name}");
+        assert!(watched.health.last_error().is_none(), "{name}");
         spoil(&file);
         assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
 
-        fs::remove_file(&file).ok();
+        remove(&file);
         fs::write(&file, policy("foo", "DISABLE")).unwrap();
         assert_eq!(watched.reports.after_some_looks().await, "version 2", "{name}");
+        assert!(watched.health.last_error().is_none(), "{name}");
     }
+}
+
+/// A file of `length` bytes that takes no room.
+fn hole(file: &Path, length: u64) {
+    fs::File::create(file).unwrap().set_len(length).unwrap();
+}
+
+/// Takes away what makes `file` readable. Root may read whatever the mode says, but for what the kernel itself refuses.
+#[cfg(target_os = "linux")]
+fn lose_permission(file: &Path) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fs::set_permissions(file, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(file).is_ok() {
+        fs::remove_file(file).unwrap();
+        symlink("/proc/sys/vm/compact_memory", file).unwrap();
+    }
+    assert_eq!(fs::read(file).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+}
+
+fn remove(path: &Path) {
+    if fs::remove_file(path).is_err() {
+        // A directory, or nothing.
+        fs::remove_dir(path).ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn line_ends_and_a_byte_order_mark_make_no_difference() {
+    for (name, text) in [
+        ("carriage returns", policy("foo", "DISABLE").replace('\n', "\r\n")),
+        ("a byte order mark", format!("\u{feff}{}", policy("foo", "DISABLE"))),
+    ] {
+        let directory = strict_foo();
+        let watched = Watched::new(directory.path());
+        fs::write(directory.path().join("foo.yaml"), text).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "version 2", "{name}");
+        assert_eq!(watched.mode("foo"), MtlsMode::Disable, "{name}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_too_large_is_not_read() {
+    let directory = tempdir().unwrap();
+    for number in 0..65 {
+        hole(&directory.path().join(format!("{number}.yaml")), 1 << 20);
+    }
+    let error = PolicyFiles::open(directory.path(), MeshSettings::default()).unwrap_err();
+    let PolicyError::Read(ReadError::TooLarge { path, limit }) = error else { panic!("{error}") };
+    assert_eq!((&*path, limit), (directory.path(), 64 << 20));
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +318,7 @@ async fn a_swapped_link_is_a_change() {
 async fn dropping_the_watch_stops_it() {
     let directory = strict_foo();
     let file = directory.path().join("foo.yaml");
-    let Watched { handle, reports, _watch } = Watched::new(&file);
+    let Watched { handle, reports, _watch, .. } = Watched::new(&file);
     drop(_watch);
     fs::write(&file, policy("foo", "DISABLE")).unwrap();
     assert_eq!(reports.after_some_looks().await, "");

@@ -14,6 +14,7 @@ impl Reporter for Reports {
         let label = match report {
             Report::PoliciesReplaced { version } => format!("version {version}"),
             Report::PoliciesKept(error) => format!("kept: {}", error.reason()),
+            Report::PoliciesStale { age, then } => format!("stale {} s: {then:?}", age.as_secs()),
             Report::IdentityReplaced { generation } => format!("generation {generation}"),
             Report::IdentityKept(error) => format!("kept: {}", error.reason()),
             Report::KeyExposed { mode, .. } => format!("exposed {mode:o}"),
