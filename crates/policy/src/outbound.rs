@@ -56,7 +56,7 @@ impl PolicySet {
         if endpoint.tls != EndpointTls::Istio {
             return OutboundReason::EndpointNotInMesh;
         }
-        let resolved = self.resolve(&endpoint.workload, endpoint.port);
+        let resolved = self.resolve_as_written(&endpoint.workload, endpoint.port);
         match resolved.mode() {
             MtlsMode::Disable => OutboundReason::EndpointModeDisable { winner: resolved.winner() },
             MtlsMode::Permissive | MtlsMode::Strict => OutboundReason::EndpointInMesh,

@@ -12,6 +12,7 @@ use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolic
 pub struct PolicySet {
     settings: MeshSettings,
     modes: ModePolicies,
+    tightened: bool,
 }
 
 impl PolicySet {
@@ -22,7 +23,23 @@ impl PolicySet {
     pub fn compile(settings: MeshSettings, resources: &Resources) -> Self {
         let modes =
             ModePolicies::compile(&settings.root_namespace, resources.peer_authentications());
-        Self { settings, modes }
+        Self { settings, modes, tightened: false }
+    }
+
+    /// The same policies, with every port of every workload at STRICT: for who may not rely on them any more, such as when
+    /// nobody can say whether they still hold.
+    ///
+    /// It is what servers do that is tightened. What clients do stays as the policies say, because the other end is not
+    /// tightened with them: [`namespace_mode`](Self::namespace_mode) and [`outbound`](Self::outbound) answer as before.
+    /// Clients that DISABLE tells to send plaintext are refused, then.
+    #[must_use]
+    pub fn tightened(&self) -> Self {
+        Self { tightened: true, ..self.clone() }
+    }
+
+    /// Whether every port is STRICT because the set was [`tightened`](Self::tightened).
+    pub fn is_tightened(&self) -> bool {
+        self.tightened
     }
 
     /// The settings the set was compiled with.
@@ -39,6 +56,12 @@ impl PolicySet {
     /// Does not allocate. It takes one lookup for the namespace and one for each label of the workload, however many
     /// policies there are; a process that is one workload asks its [view](Self::for_workload) instead.
     pub fn resolve(&self, workload: &Workload, port: u16) -> Resolved<'_> {
+        self.resolve_as_written(workload, port)
+            .tightened(self.tightened)
+    }
+
+    /// As [`resolve`](Self::resolve), also where the set was [`tightened`](Self::tightened).
+    pub(crate) fn resolve_as_written(&self, workload: &Workload, port: u16) -> Resolved<'_> {
         Resolved::merge(self.modes.levels(workload), port)
     }
 
@@ -48,7 +71,7 @@ impl PolicySet {
     /// Where it is there the mode may still be the same: the policy on trial counts, and changes nothing.
     pub fn shadow(&self, workload: &Workload, port: u16) -> Option<Resolved<'_>> {
         let levels = self.modes.trial_levels(workload)?;
-        Some(Resolved::merge(levels, port))
+        Some(Resolved::merge(levels, port).tightened(self.tightened))
     }
 
     /// What this set says about one workload, for a process that is that workload: asked per connection, it searches nothing.

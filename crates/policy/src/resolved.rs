@@ -39,6 +39,7 @@ pub struct Resolved<'a> {
     workload: Option<&'a PeerAuthentication>,
     merged: (MtlsMode, Decider),
     port: Option<MtlsMode>,
+    tightened: bool,
 }
 
 /// Which level set the merged mode.
@@ -67,21 +68,33 @@ impl<'a> Resolved<'a> {
             .and_then(|policy| policy.ports.get(&port))
             .copied()
             .flatten();
-        Self { mesh, namespace, workload, merged, port }
+        Self { mesh, namespace, workload, merged, port, tightened: false }
+    }
+
+    /// The same, at STRICT if `tightened`.
+    pub(crate) fn tightened(self, tightened: bool) -> Self {
+        Self { tightened, ..self }
     }
 
     /// The effective mode of the port.
     pub fn mode(&self) -> MtlsMode {
+        if self.tightened { MtlsMode::Strict } else { self.mode_as_written() }
+    }
+
+    fn mode_as_written(&self) -> MtlsMode {
         self.port.unwrap_or(self.merged.0)
     }
 
     /// The mode of every port without an entry of its own.
     pub fn default_mode(&self) -> MtlsMode {
-        self.merged.0
+        if self.tightened { MtlsMode::Strict } else { self.merged.0 }
     }
 
     /// Where [`mode`](Self::mode) comes from.
     pub fn winner(&self) -> Winner {
+        if self.mode() != self.mode_as_written() {
+            return Winner::Tightened;
+        }
         if let (Some(policy), Some(_)) = (self.workload, self.port) {
             return Winner::Port(policy.name().clone());
         }
@@ -125,13 +138,15 @@ pub enum Winner {
     Workload(ResourceName),
     /// The entry for this port in the policy that selects the workload.
     Port(ResourceName),
+    /// No policy: whatever they say, the set was [tightened](crate::PolicySet::tightened).
+    Tightened,
 }
 
 impl Winner {
-    /// The policy that decided, `None` for the default.
+    /// The policy that decided, `None` for the default and where the set was tightened.
     pub fn policy(&self) -> Option<&ResourceName> {
         match self {
-            Self::Default => None,
+            Self::Default | Self::Tightened => None,
             Self::Mesh(name) | Self::Namespace(name) | Self::Workload(name) | Self::Port(name) => {
                 Some(name)
             }
@@ -144,6 +159,7 @@ impl fmt::Display for Winner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default, no policy sets a mode"),
+            Self::Tightened => f.write_str("no policy: the policies are tightened to STRICT"),
             Self::Mesh(name) => write!(f, "mesh policy {name}"),
             Self::Namespace(name) => write!(f, "namespace policy {name}"),
             Self::Workload(name) => write!(f, "workload policy {name}"),

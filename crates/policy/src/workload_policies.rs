@@ -58,10 +58,12 @@ struct ModeView {
 
 impl ModeView {
     fn of(set: &PolicySet, workload: &Workload) -> Self {
-        let policies = set.modes();
+        let (policies, tightened) = (set.modes(), set.is_tightened());
         Self {
-            enforced: Modes::new(policies.levels(workload)),
-            trial: policies.trial_levels(workload).map(Modes::new),
+            enforced: Modes::new(policies.levels(workload), tightened),
+            trial: policies
+                .trial_levels(workload)
+                .map(|levels| Modes::new(levels, tightened)),
         }
     }
 }
@@ -71,14 +73,19 @@ impl ModeView {
 struct Modes {
     levels: Levels<Arc<PeerAuthentication>>,
     default: MtlsMode,
+    tightened: bool,
 }
 
 impl Modes {
-    fn new(levels: Levels<&Arc<PeerAuthentication>>) -> Self {
-        Self { default: Resolved::merge(levels, 0).default_mode(), levels: levels.map(Arc::clone) }
+    fn new(levels: Levels<&Arc<PeerAuthentication>>, tightened: bool) -> Self {
+        let default = Resolved::merge(levels, 0).default_mode();
+        Self { default, levels: levels.map(Arc::clone), tightened }
     }
 
     fn mode(&self, port: u16) -> MtlsMode {
+        if self.tightened {
+            return MtlsMode::Strict;
+        }
         let entry = self
             .levels
             .workload
@@ -88,6 +95,6 @@ impl Modes {
     }
 
     fn resolve(&self, port: u16) -> Resolved<'_> {
-        Resolved::merge(self.levels.as_ref(), port)
+        Resolved::merge(self.levels.as_ref(), port).tightened(self.tightened)
     }
 }

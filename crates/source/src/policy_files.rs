@@ -9,7 +9,7 @@ use meshtls_policy::{MeshSettings, PolicyHandle, PolicySet, Resources, Skipped, 
 use tokio::time::Instant;
 
 use crate::freshness::{self, Freshness};
-use crate::policy_health::{Loaded, Standing};
+use crate::policy_health::{Confirmed, Loaded, Standing};
 use crate::policy_text::{PolicyText, UNSETTLED};
 use crate::read::{Fingerprint, Fingerprints, Looked};
 use crate::watch::{self, Polled};
@@ -158,6 +158,19 @@ impl PolicyFiles {
         Ok((version, remarks))
     }
 
+    /// Takes note of a look that read what is in force.
+    fn confirm(&self, began: Instant) {
+        let put_back = match self.standing.confirm(began) {
+            Confirmed::AsBefore => return,
+            Confirmed::Recovered => None,
+            Confirmed::PutBack { version } => Some(version),
+        };
+        self.reporter.report(&Report::Recovered);
+        if let Some(version) = put_back {
+            self.reporter.report(&Report::PoliciesReplaced { version });
+        }
+    }
+
     fn keep(&self, error: PolicyError) {
         let error = Arc::new(error);
         self.standing.refuse(Arc::clone(&error));
@@ -176,16 +189,16 @@ impl Polled for PolicyFiles {
     // Policies do not change with time: what was refused once need not be judged again.
     fn is_news(&mut self, look: &Look) -> bool {
         let fingerprint = look.looked.fingerprint;
-        let is_good = fingerprint == self.in_force;
-        if self.unsettled >= UNSETTLED || (is_good && self.standing.is_expired()) {
-            return true;
+        if fingerprint == self.in_force {
+            self.unsettled = 0;
+            self.refused = None;
+            self.confirm(look.began);
+            return false;
         }
-        let is_news = fingerprint != self.refused.unwrap_or(self.in_force);
+        // Having been told of the unrest, its end is news in any case.
+        let is_news = self.unsettled >= UNSETTLED || self.refused != Some(fingerprint);
         if !is_news {
             self.unsettled = 0;
-            if is_good {
-                self.standing.confirm(look.began);
-            }
         }
         is_news
     }
@@ -200,14 +213,6 @@ impl Polled for PolicyFiles {
 
     fn judge(&mut self, Look { began, looked }: Look) {
         self.unsettled = 0;
-        if looked.fingerprint == self.in_force {
-            self.refused = None;
-            self.standing.confirm(began);
-            if !self.standing.is_expired() {
-                self.reporter.report(&Report::Recovered);
-            }
-            return;
-        }
         match self.replace(looked.found, began) {
             Ok((version, remarks)) => {
                 self.in_force = looked.fingerprint;

@@ -113,6 +113,8 @@ struct State {
     freshness: Option<Freshness>,
     /// Whether the guard has acted since.
     expired: bool,
+    /// What was in force before the guard tightened it.
+    untightened: Option<Arc<PolicySet>>,
 }
 
 impl Standing {
@@ -128,6 +130,7 @@ impl Standing {
             last_error: None,
             freshness: None,
             expired: false,
+            untightened: None,
         };
         Self { path, handle, state: Mutex::new(state) }
     }
@@ -153,26 +156,39 @@ impl Standing {
     pub(crate) fn load(&self, loaded: Loaded) -> u64 {
         let Loaded { set, files, objects, began } = loaded;
         let mut state = self.state();
-        state.version = self.handle.replace(set);
         state.files = files;
         state.objects = objects;
         state.loaded = began;
         state.confirm(began);
+        let (set, untightened) = match state.stale() {
+            Some(WhenStale::Strict) if state.expired => (set.tightened(), Some(Arc::new(set))),
+            _ => (set, None),
+        };
+        state.untightened = untightened;
+        state.version = self.handle.replace(set);
         state.version
     }
 
     /// The look that began then read what is in force.
-    pub(crate) fn confirm(&self, began: Instant) {
-        self.state().confirm(began);
+    pub(crate) fn confirm(&self, began: Instant) -> Confirmed {
+        let mut state = self.state();
+        let was_well = state.last_error.is_none() && !state.expired;
+        state.confirm(began);
+        if was_well || state.expired {
+            return Confirmed::AsBefore;
+        }
+        // Somebody may have replaced by hand what the guard put in force.
+        let put_back = state
+            .untightened
+            .take()
+            .filter(|_| self.handle.load().is_tightened());
+        let Some(set) = put_back else { return Confirmed::Recovered };
+        state.version = self.handle.replace(PolicySet::clone(&set));
+        Confirmed::PutBack { version: state.version }
     }
 
     pub(crate) fn refuse(&self, error: Arc<PolicyError>) {
         self.state().last_error = Some(error);
-    }
-
-    /// Whether the guard has acted and nothing has been confirmed since.
-    pub(crate) fn is_expired(&self) -> bool {
-        self.state().expired
     }
 
     /// When the policies will be too old if nothing is confirmed; `None` if they are, or may get as old as they like.
@@ -185,8 +201,13 @@ impl Standing {
     /// Acts if the policies have become too old since the last time. Gives their age then.
     pub(crate) fn expire(&self) -> Option<Duration> {
         let mut state = self.state();
-        state.stale().filter(|_| !state.expired)?;
+        let then = state.stale().filter(|_| !state.expired)?;
         state.expired = true;
+        if then == WhenStale::Strict {
+            let set = self.handle.load();
+            state.version = self.handle.replace(set.tightened());
+            state.untightened = Some(set);
+        }
         Some(state.confirmed.elapsed())
     }
 
@@ -222,6 +243,19 @@ impl State {
         let freshness = self.freshness?;
         (self.confirmed.elapsed() >= freshness.max_age).then_some(freshness.then)
     }
+}
+
+/// What a look that read what is in force has brought.
+pub(crate) enum Confirmed {
+    /// All was well, or is not yet because the look took too long.
+    AsBefore,
+    /// A problem is over.
+    Recovered,
+    /// A problem is over, and with it the tightening.
+    PutBack {
+        /// The version of the policy handle now.
+        version: u64,
+    },
 }
 
 /// Good policies that were read.

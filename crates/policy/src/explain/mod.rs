@@ -119,7 +119,7 @@ pub struct Explanation {
     pub mode: MtlsMode,
     /// Where it comes from.
     pub winner: Winner,
-    /// What each level says, from the default to the port.
+    /// What each level says, from the weakest to the strongest.
     pub levels: Vec<LevelReport>,
     /// What would be if no policy were on trial; `None` if no policy on trial would count here
     /// ([`PolicySet::shadow`]).
@@ -173,6 +173,8 @@ pub enum Level {
     Workload,
     /// The entry for the port in that policy.
     Port,
+    /// Every port is STRICT, whatever the others say: the set was [tightened](PolicySet::tightened). Reported only where it decides.
+    Tightened,
 }
 
 /// A policy that is chosen at no level.
@@ -288,6 +290,7 @@ fn levels(resolved: &Resolved<'_>, port: u16) -> Vec<LevelReport> {
         Winner::Namespace(_) => Level::Namespace,
         Winner::Workload(_) => Level::Workload,
         Winner::Port(_) => Level::Port,
+        Winner::Tightened => Level::Tightened,
     };
     let mut mode = MtlsMode::DEFAULT;
     let default = LevelReport {
@@ -302,6 +305,10 @@ fn levels(resolved: &Resolved<'_>, port: u16) -> Vec<LevelReport> {
         mode = sets.unwrap_or(mode);
         let policy = policy.map(|policy| policy.name().clone());
         reports.push(LevelReport { level, policy, sets, mode, decides: decider == level });
+    }
+    if decider == Level::Tightened {
+        let (level, mode) = (decider, resolved.mode());
+        reports.push(LevelReport { level, policy: None, sets: Some(mode), mode, decides: true });
     }
     reports
 }

@@ -60,11 +60,13 @@ fn level(f: &mut fmt::Formatter<'_>, report: &LevelReport, port: u16, width: usi
         Level::Namespace => "namespace".to_owned(),
         Level::Workload => "workload".to_owned(),
         Level::Port => format!("port {port}"),
+        Level::Tightened => "tightened".to_owned(),
     };
     let policy = match (&report.policy, report.level) {
         (Some(policy), _) => policy.to_string(),
         (None, Level::Default) => "Istio".to_owned(),
         (None, Level::Port) => "no entry".to_owned(),
+        (None, Level::Tightened) => "all ports".to_owned(),
         (None, _) => "no policy".to_owned(),
     };
     let arrow = if report.decides { "  <- decides" } else { "" };

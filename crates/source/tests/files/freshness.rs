@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use meshtls_policy::{MeshSettings, MtlsMode};
+use meshtls_policy::{MeshSettings, MtlsMode, PolicySet, Resources};
 use meshtls_source::{PolicyFiles, WhenStale};
 
 use crate::policies::{Watched, policy, strict_foo};
@@ -83,6 +83,72 @@ async fn what_happens_when_they_are_stale_and_how_it_ends() {
             let again = format!("kept: emptied, stale 60 s: {then:?}");
             assert_eq!(watched.reports.take(), again, "{name}: and again");
         }
+    }
+}
+
+/// The mode of a namespace without policies shows whether the set is tightened.
+#[tokio::test(start_paused = true)]
+async fn strict_tightens_every_port_until_a_good_look() {
+    let directory = strict_foo();
+    let file = directory.path().join("foo.yaml");
+    fs::write(&file, policy("foo", "DISABLE")).unwrap();
+    let watched =
+        Watched::with(directory.path(), |files| files.stale_after(MINUTE, WhenStale::Strict));
+    let modes = || [watched.mode("foo"), watched.mode("bar")];
+    let as_written = [MtlsMode::Disable, MtlsMode::Permissive];
+    pass(10).await;
+    fs::remove_dir_all(directory.path()).unwrap();
+    pass(55).await;
+    assert_eq!((modes(), watched.reports.take().as_str()), (as_written, "kept: unreadable"));
+
+    pass(10).await;
+    assert_eq!(watched.reports.take(), "stale 60 s: Strict");
+    assert_eq!(modes(), [MtlsMode::Strict; 2]);
+    let status = watched.health.status();
+    assert_eq!((status.version, status.stale), (2, Some(WhenStale::Strict)));
+    assert_eq!((watched.handle.version(), status.is_ready()), (2, true));
+
+    fs::create_dir(directory.path()).unwrap();
+    fs::write(&file, "kind: [").unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "kept: parse");
+    assert_eq!(modes(), [MtlsMode::Strict; 2], "bad in another way");
+
+    fs::write(&file, policy("foo", "DISABLE")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "recovered, version 3", "the same again");
+    assert_eq!(modes(), as_written);
+    assert_eq!(watched.health.status().version, 3);
+
+    fs::write(&file, "").unwrap();
+    pass(70).await;
+    assert_eq!(watched.reports.take(), "kept: emptied, stale 60 s: Strict");
+    assert_eq!(modes(), [MtlsMode::Strict; 2], "again");
+    fs::write(&file, policy("bar", "DISABLE")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 5", "others, taken as they are");
+    assert_eq!(modes(), [MtlsMode::Permissive, MtlsMode::Disable]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_in_force_by_hand_is_tightened_and_put_back_too() {
+    let empty = || PolicySet::compile(MeshSettings::default(), &Resources::default());
+    for by_hand_again in [false, true] {
+        let directory = strict_foo();
+        let file = directory.path().join("foo.yaml");
+        let watched =
+            Watched::with(directory.path(), |files| files.stale_after(MINUTE, WhenStale::Strict));
+        watched.handle.replace(empty());
+        assert_eq!(watched.mode("foo"), MtlsMode::Permissive);
+        fs::write(&file, "").unwrap();
+        pass(70).await;
+        assert_eq!(watched.reports.take(), "kept: emptied, stale 60 s: Strict");
+        assert_eq!(watched.mode("foo"), MtlsMode::Strict);
+        if by_hand_again {
+            watched.handle.replace(empty());
+        }
+        fs::write(&file, policy("foo", "STRICT")).unwrap();
+        let want = if by_hand_again { "recovered" } else { "recovered, version 4" };
+        assert_eq!(watched.reports.after_some_looks().await, want);
+        assert_eq!(watched.mode("foo"), MtlsMode::Permissive);
+        assert_eq!(watched.handle.version(), 4);
     }
 }
 

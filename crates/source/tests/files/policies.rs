@@ -1,7 +1,11 @@
 //! Policies from files and directories.
 
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 #[cfg(unix)]
 use std::process::Command;
 use std::sync::Arc;
@@ -110,7 +114,7 @@ async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
         #[cfg(unix)]
         ("a device", "not_a_file", |file| {
             fs::remove_file(file).unwrap();
-            std::os::unix::fs::symlink("/dev/zero", file).unwrap();
+            symlink("/dev/zero", file).unwrap();
         }),
         #[cfg(unix)]
         ("a pipe", "not_a_file", |file| {
@@ -120,14 +124,14 @@ async fn a_bad_update_keeps_the_last_good_policies_and_is_reported_once() {
         #[cfg(unix)]
         ("a link to itself", "unreadable", |file| {
             fs::remove_file(file).unwrap();
-            std::os::unix::fs::symlink(file, file).unwrap();
+            symlink(file, file).unwrap();
         }),
         #[cfg(target_os = "linux")]
         ("permission lost", "unreadable", lose_permission),
         #[cfg(unix)]
         ("a link to nowhere", "unreadable", |file| {
             fs::remove_file(file).unwrap();
-            std::os::unix::fs::symlink("nowhere", file).unwrap();
+            symlink("nowhere", file).unwrap();
         }),
     ];
     for (name, want, spoil) in cases {
@@ -168,7 +172,7 @@ fn hole(file: &Path, length: u64) {
 /// Takes away what makes `file` readable. Root may read whatever the mode says, but for what the kernel itself refuses.
 #[cfg(target_os = "linux")]
 fn lose_permission(file: &Path) {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::PermissionsExt;
 
     fs::set_permissions(file, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(file).is_ok() {
@@ -291,27 +295,88 @@ async fn a_directory_is_one_set() {
     assert_eq!(strict(&watched), "foo bar baz");
 }
 
-/// A Kubernetes volume: the files are links into `..data`, itself a link that is replaced whole.
+/// A volume as kubelet writes it: the files are links into `..data`, which is itself a link to a directory named after the
+/// time, and is replaced in one step.
+#[cfg(unix)]
+struct Volume(TempDir);
+
+#[cfg(unix)]
+impl Volume {
+    /// Writes `files` into a new directory, and points `..data` to it; the links of files that are new or gone are not
+    /// touched.
+    fn swap(&self, version: &str, files: &[(&str, &str)]) {
+        fs::create_dir(self.at(version)).unwrap();
+        for (name, mode) in files {
+            let namespace = name.trim_end_matches(".yaml");
+            fs::write(self.at(version).join(name), policy(namespace, mode)).unwrap();
+        }
+        symlink(version, self.at("..data_tmp")).unwrap();
+        fs::rename(self.at("..data_tmp"), self.at("..data")).unwrap();
+    }
+
+    fn link(&self, name: &str) {
+        symlink(Path::new("..data").join(name), self.at(name)).unwrap();
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
-async fn a_swapped_link_is_a_change() {
-    use std::os::unix::fs::symlink;
+async fn a_swapped_link_is_a_change_of_all_files_at_once() {
+    let volume = Volume(tempdir().unwrap());
+    volume.swap("..2026_1", &[("foo.yaml", "STRICT"), ("bar.yaml", "STRICT")]);
+    volume.link("foo.yaml");
+    volume.link("bar.yaml");
+    let watched = Watched::new(volume.0.path());
+    let modes = || ["foo", "bar", "baz"].map(|namespace| watched.mode(namespace));
+    assert_eq!(modes(), [MtlsMode::Strict, MtlsMode::Strict, MtlsMode::Permissive]);
 
-    let directory = tempdir().unwrap();
-    let at = |name| directory.path().join(name);
-    for (version, mode) in [("..1", "STRICT"), ("..2", "DISABLE")] {
-        fs::create_dir(at(version)).unwrap();
-        fs::write(at(version).join("foo.yaml"), policy("foo", mode)).unwrap();
-    }
-    symlink("..1", at("..data")).unwrap();
-    symlink("..data/foo.yaml", at("foo.yaml")).unwrap();
-    let watched = Watched::new(directory.path());
-    assert_eq!(watched.mode("foo"), MtlsMode::Strict);
-
-    symlink("..2", at("..new")).unwrap();
-    fs::rename(at("..new"), at("..data")).unwrap();
+    volume.swap("..2026_2", &[("foo.yaml", "DISABLE"), ("bar.yaml", "DISABLE")]);
+    fs::remove_dir_all(volume.at("..2026_1")).unwrap();
     assert_eq!(watched.reports.after_some_looks().await, "version 2");
-    assert_eq!(watched.mode("foo"), MtlsMode::Disable);
+    assert_eq!(modes(), [MtlsMode::Disable, MtlsMode::Disable, MtlsMode::Permissive]);
+    assert_eq!(watched.health.status().files, [volume.at("bar.yaml"), volume.at("foo.yaml")]);
+
+    volume.swap("..2026_3", &[("foo.yaml", "DISABLE"), ("bar.yaml", "DISABLE")]);
+    assert_eq!(watched.reports.after_some_looks().await, "", "the same again");
+
+    // One is gone and one is new, and kubelet sees to their links last.
+    volume.swap("..2026_4", &[("foo.yaml", "STRICT"), ("baz.yaml", "STRICT")]);
+    assert_eq!(watched.reports.after_some_looks().await, "kept: unreadable");
+    assert_eq!(modes(), [MtlsMode::Disable, MtlsMode::Disable, MtlsMode::Permissive]);
+    volume.link("baz.yaml");
+    fs::remove_file(volume.at("bar.yaml")).unwrap();
+    assert_eq!(watched.reports.after_some_looks().await, "version 3");
+    assert_eq!(modes(), [MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Strict]);
+
+    volume.swap("..2026_5", &[("foo.yaml", "DISABLE"), ("baz.yaml", "off")]);
+    assert_eq!(watched.reports.after_some_looks().await, "kept: parse");
+    assert_eq!(modes(), [MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Strict], "nothing of it");
+}
+
+/// What two looks see differently is no set.
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_swap_between_two_looks_is_not_taken_half() {
+    let volume = Volume(tempdir().unwrap());
+    volume.swap("..0", &[("foo.yaml", "STRICT"), ("bar.yaml", "STRICT")]);
+    volume.link("foo.yaml");
+    volume.link("bar.yaml");
+    let watched = Watched::new(volume.0.path());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Half of it at 1000 ms, the other half before 1050.
+    fs::remove_file(volume.at("foo.yaml")).unwrap();
+    fs::write(volume.at("foo.yaml"), policy("foo", "DISABLE")).unwrap();
+    tokio::time::sleep(Duration::from_millis(520)).await;
+    fs::remove_file(volume.at("bar.yaml")).unwrap();
+    fs::write(volume.at("bar.yaml"), policy("bar", "DISABLE")).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((watched.mode("foo"), watched.mode("bar")), (MtlsMode::Strict, MtlsMode::Strict));
+    assert_eq!(watched.reports.after_some_looks().await, "version 2", "both at once");
+    assert_eq!((watched.mode("foo"), watched.mode("bar")), (MtlsMode::Disable, MtlsMode::Disable));
 }
 
 #[tokio::test(start_paused = true)]
