@@ -1,5 +1,7 @@
 //! Sets in which every port is STRICT, whatever the policies say.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests end the test by a panic")]
+
 use std::sync::Arc;
 
 use meshtls_policy::{

@@ -94,17 +94,15 @@ mod tests {
         assert!(!is_tightened());
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(is_tightened());
-        let want = "policies too old, not read for 60 s: they stay in force, with every port at STRICT";
+        let want =
+            "policies too old, not read for 60 s: they stay in force, with every port at STRICT";
         assert_eq!(*reports.lock().unwrap(), [want]);
 
         // It returns at last, with what was there when it began: that is as old.
         assert!(matches!(standing.confirm(hangs_since), Confirmed::AsBefore));
         assert_eq!(standing.load(loaded(hangs_since)), 3);
         assert!(is_tightened());
-        assert!(matches!(
-            standing.confirm(Instant::now()),
-            Confirmed::PutBack { version: 4 }
-        ));
+        assert!(matches!(standing.confirm(Instant::now()), Confirmed::PutBack { version: 4 }));
         assert!(!is_tightened());
         assert!(matches!(standing.confirm(Instant::now()), Confirmed::AsBefore));
 

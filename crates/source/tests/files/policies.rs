@@ -354,7 +354,11 @@ async fn a_swapped_link_is_a_change_of_all_files_at_once() {
 
     volume.swap("..2026_5", &[("foo.yaml", "DISABLE"), ("baz.yaml", "off")]);
     assert_eq!(watched.reports.after_some_looks().await, "kept: parse");
-    assert_eq!(modes(), [MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Strict], "nothing of it");
+    assert_eq!(
+        modes(),
+        [MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Strict],
+        "nothing of it"
+    );
 }
 
 /// What two looks see differently is no set.
