@@ -88,6 +88,27 @@ impl<'n> Field<'n> {
         }
     }
 
+    /// Reads `true` or `false`, in the spellings that every reader of YAML agrees on.
+    pub(crate) fn boolean(&self) -> Result<bool, ParseError> {
+        match &self.node.value {
+            Value::Bool(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Value::Bool(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            _ => Err(self.wrong_type("`true` or `false`")),
+        }
+    }
+
+    /// Whether the value is the one that the API server takes for none: an empty text, list or object, `false` or `0`.
+    pub(crate) fn is_zero(&self) -> bool {
+        match &self.node.value {
+            Value::Null => true,
+            Value::Bool(text) => text.eq_ignore_ascii_case("false"),
+            Value::Number(text) => text == "0",
+            Value::Text(text) => text.is_empty(),
+            Value::List(nodes) => nodes.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+        }
+    }
+
     /// Reads a whole number that is not negative.
     pub(crate) fn count(&self) -> Result<u32, ParseError> {
         match &self.node.value {

@@ -24,6 +24,44 @@ pub(crate) fn is_host_pattern(text: &str) -> bool {
     is_host_name(text.strip_prefix("*.").unwrap_or(text))
 }
 
+/// Whether `text` is a DNS label: 1 to 63 letters, digits and `-`, the latter only inside.
+pub(crate) fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Whether Istio takes `text` for a full name: up to 255 bytes of labels, the last not of digits only; a final dot is fine.
+pub(crate) fn is_fqdn(text: &str) -> bool {
+    text.len() <= 255 && is_labels(text)
+}
+
+/// The same, where the first part may be `*`, or a label behind `*` or `*-`.
+pub(crate) fn is_wildcard_domain(text: &str) -> bool {
+    let (first, rest) = match text.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (text, None),
+    };
+    let plain = first.strip_prefix('*').unwrap_or(first);
+    let plain =
+        if first.starts_with('*') { plain.strip_prefix('-').unwrap_or(plain) } else { plain };
+    (first == "*" || (first.len() <= 63 && is_label(plain)))
+        && text.len() <= 255
+        && rest.is_none_or(is_labels)
+}
+
+fn is_labels(text: &str) -> bool {
+    let plain = text.strip_suffix('.').unwrap_or(text);
+    let digits = text
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
+    !digits && plain.split('.').all(is_label)
+}
+
 /// The spelling under which names are compared: lower case, without the root's dot.
 pub(crate) fn normalize(host: &str) -> Cow<'_, str> {
     let host = host.strip_suffix('.').unwrap_or(host);

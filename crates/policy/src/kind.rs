@@ -11,20 +11,23 @@ use crate::{Labels, Metadata, ResourceName};
 pub(crate) enum Kind {
     PeerAuthentication,
     ServiceEntry,
+    Sidecar,
     WorkloadEntry,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] =
-        [Self::PeerAuthentication, Self::ServiceEntry, Self::WorkloadEntry];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::PeerAuthentication, Self::ServiceEntry, Self::Sidecar, Self::WorkloadEntry];
 
     /// Every value of `kind` that is read: the kinds, and the lists of them.
     const NAMES: &'static [&'static str] = &[
         "PeerAuthentication",
         "ServiceEntry",
+        "Sidecar",
         "WorkloadEntry",
         "PeerAuthenticationList",
         "ServiceEntryList",
+        "SidecarList",
         "WorkloadEntryList",
         LIST,
     ];
@@ -33,6 +36,7 @@ impl Kind {
         match self {
             Self::PeerAuthentication => "PeerAuthentication",
             Self::ServiceEntry => "ServiceEntry",
+            Self::Sidecar => "Sidecar",
             Self::WorkloadEntry => "WorkloadEntry",
         }
     }
@@ -46,7 +50,7 @@ impl Kind {
     pub(crate) const fn versions(self) -> &'static [&'static str] {
         match self {
             Self::PeerAuthentication => &["security.istio.io/v1", "security.istio.io/v1beta1"],
-            Self::ServiceEntry | Self::WorkloadEntry => &[
+            Self::ServiceEntry | Self::Sidecar | Self::WorkloadEntry => &[
                 "networking.istio.io/v1",
                 "networking.istio.io/v1beta1",
                 "networking.istio.io/v1alpha3",
@@ -260,7 +264,6 @@ const UNREAD_NETWORKING: &[&str] = &[
     "EnvoyFilter",
     "Gateway",
     "ProxyConfig",
-    "Sidecar",
     "VirtualService",
     "WorkloadGroup",
 ];

@@ -37,10 +37,12 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 mod accepted_names;
+mod connection_pool;
 mod discovery;
 mod dry_run;
 mod explain;
 mod field;
+mod go_duration;
 mod handle;
 mod host_name;
 mod inventory;
@@ -58,6 +60,7 @@ mod parse_error;
 mod parse_options;
 mod peer_authentication;
 mod policy_set;
+mod protocol;
 mod resolved;
 mod resource;
 mod resource_name;
@@ -67,8 +70,10 @@ mod selector;
 mod selector_index;
 mod service_entry;
 mod settings;
+mod sidecar;
 mod timestamp;
 mod tree;
+mod unix_address;
 mod verbatim;
 mod violation;
 mod workload;
@@ -96,6 +101,10 @@ pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;
+pub use sidecar::{
+    IngressEffect, IngressExplanation, IngressListener, IngressProtocol, IngressTls, ServerTls,
+    ServerTlsMode, Sidecar, SidecarLoser, SidecarLossReason, TlsVersion,
+};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use verbatim::Verbatim;
 pub use violation::{Caution, Violation, Warning};

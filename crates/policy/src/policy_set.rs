@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::mode_policies::ModePolicies;
+use crate::sidecar::SidecarIndex;
 use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolicies};
 
 /// Policies of a mesh, ready to be asked.
@@ -12,6 +13,7 @@ use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolic
 pub struct PolicySet {
     settings: MeshSettings,
     modes: ModePolicies,
+    sidecars: SidecarIndex,
     tightened: bool,
 }
 
@@ -23,7 +25,8 @@ impl PolicySet {
     pub fn compile(settings: MeshSettings, resources: &Resources) -> Self {
         let modes =
             ModePolicies::compile(&settings.root_namespace, resources.peer_authentications());
-        Self { settings, modes, tightened: false }
+        let sidecars = SidecarIndex::new(resources.sidecars());
+        Self { settings, modes, sidecars, tightened: false }
     }
 
     /// The same policies, with every port of every workload at STRICT: for who may not rely on them any more, such as when
@@ -84,6 +87,11 @@ impl PolicySet {
     /// Policies with a selector and port entries are not in it (rule PA-11).
     pub fn namespace_mode(&self, namespace: &str) -> MtlsMode {
         Resolved::merge(self.modes.namespace_levels(namespace), 0).mode()
+    }
+
+    /// The `Sidecar` objects.
+    pub(crate) fn sidecars(&self) -> &SidecarIndex {
+        &self.sidecars
     }
 
     /// The `PeerAuthentication` policies.

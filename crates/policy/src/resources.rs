@@ -11,8 +11,8 @@ use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
 use crate::{
-    Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, WorkloadEntry,
-    tree,
+    Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, Sidecar,
+    WorkloadEntry, tree,
 };
 
 /// Objects that belong together, such as those of a file or a directory.
@@ -23,6 +23,7 @@ use crate::{
 pub struct Resources {
     peer_authentications: Vec<PeerAuthentication>,
     service_entries: Vec<ServiceEntry>,
+    sidecars: Vec<Sidecar>,
     workload_entries: Vec<WorkloadEntry>,
     warnings: Vec<Warning>,
     skipped: Vec<Skipped>,
@@ -113,6 +114,7 @@ impl Resources {
         }
         self.peer_authentications.extend(other.peer_authentications);
         self.service_entries.extend(other.service_entries);
+        self.sidecars.extend(other.sidecars);
         self.workload_entries.extend(other.workload_entries);
         self.warnings.extend(other.warnings);
         self.skipped.extend(other.skipped);
@@ -142,6 +144,13 @@ impl Resources {
 
     /// Adds values, taken as they are.
     #[must_use]
+    pub fn with_sidecars(mut self, sidecars: impl IntoIterator<Item = Sidecar>) -> Self {
+        self.sidecars.extend(sidecars);
+        self
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
     pub fn with_workload_entries(
         mut self,
         workloads: impl IntoIterator<Item = WorkloadEntry>,
@@ -158,6 +167,11 @@ impl Resources {
     /// The `ServiceEntry` objects, in the order they were read.
     pub fn service_entries(&self) -> &[ServiceEntry] {
         &self.service_entries
+    }
+
+    /// The `Sidecar` objects, in the order they were read.
+    pub fn sidecars(&self) -> &[Sidecar] {
+        &self.sidecars
     }
 
     /// The `WorkloadEntry` objects, in the order they were read.
@@ -188,6 +202,7 @@ impl Resources {
     fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
         names(&self.peer_authentications)
             .chain(names(&self.service_entries))
+            .chain(names(&self.sidecars))
             .chain(names(&self.workload_entries))
     }
 
@@ -246,6 +261,7 @@ impl Resources {
                 push(&mut self.peer_authentications, object, metadata, warnings)?;
             }
             Kind::ServiceEntry => push(&mut self.service_entries, object, metadata, warnings)?,
+            Kind::Sidecar => push(&mut self.sidecars, object, metadata, warnings)?,
             Kind::WorkloadEntry => push(&mut self.workload_entries, object, metadata, warnings)?,
         }
         Ok(name)
@@ -275,6 +291,7 @@ impl PartialEq for Resources {
     fn eq(&self, other: &Self) -> bool {
         self.peer_authentications == other.peer_authentications
             && self.service_entries == other.service_entries
+            && self.sidecars == other.sidecars
             && self.workload_entries == other.workload_entries
             && self.warnings == other.warnings
             && self.skipped == other.skipped

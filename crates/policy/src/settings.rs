@@ -14,6 +14,9 @@ pub struct MeshSettings {
     pub trust_domain_aliases: Vec<TrustDomain>,
     /// Whether clients choose mTLS by themselves where no rule says otherwise. Default true.
     pub enable_auto_mtls: bool,
+    /// Whether the TLS blocks of `Sidecar` ingress listeners take effect. Default true; Istio's own default is false, where a
+    /// port whose owner wrote such a block serves plaintext.
+    pub sidecar_ingress_tls: bool,
 }
 
 impl MeshSettings {
@@ -24,6 +27,7 @@ impl MeshSettings {
             trust_domain,
             trust_domain_aliases: Vec::new(),
             enable_auto_mtls: true,
+            sidecar_ingress_tls: true,
         }
     }
 
@@ -55,6 +59,13 @@ impl MeshSettings {
     #[must_use]
     pub fn with_enable_auto_mtls(mut self, enable: bool) -> Self {
         self.enable_auto_mtls = enable;
+        self
+    }
+
+    /// Sets whether the TLS blocks of `Sidecar` ingress listeners take effect.
+    #[must_use]
+    pub fn with_sidecar_ingress_tls(mut self, enable: bool) -> Self {
+        self.sidecar_ingress_tls = enable;
         self
     }
 

@@ -9,13 +9,13 @@ use crate::tree::{Node, Value};
 
 /// Fields of an object that Istio knows and this library does not interpret: kept, printed back, never looked at.
 ///
-/// Two are equal if they hold the same fields with the same values in the same order. There is no way to look inside: what
+/// Two are equal if they hold the same fields with the same values, in any order. There is no way to look inside: what
 /// needs a meaning gets a field of its own.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq)]
 pub struct Verbatim(Vec<(String, Kept)>);
 
 /// A value as it was written, but for numbers: they have one spelling.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq)]
 enum Kept {
     Bool(bool),
     Unsigned(u64),
@@ -78,6 +78,38 @@ impl Kept {
             ),
         })
     }
+}
+
+impl PartialEq for Verbatim {
+    fn eq(&self, other: &Self) -> bool {
+        same_fields(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Unsigned(a), Self::Unsigned(b)) => a == b,
+            (Self::Signed(a), Self::Signed(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => same_fields(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// Whether two objects have the same fields; no object has a field twice.
+fn same_fields(a: &[(String, Kept)], b: &[(String, Kept)]) -> bool {
+    fn sorted(fields: &[(String, Kept)]) -> Vec<&(String, Kept)> {
+        let mut fields: Vec<_> = fields.iter().collect();
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        fields
+    }
+    a.len() == b.len() && sorted(a) == sorted(b)
 }
 
 /// As an object with these fields; [`serde(flatten)`](https://serde.rs/attr-flatten.html) puts them among others.

@@ -85,6 +85,102 @@ pub enum Violation {
         /// What is written.
         found: String,
     },
+    /// A `Sidecar` that says nothing.
+    #[error("a Sidecar needs ingress, egress, outboundTrafficPolicy or inboundConnectionPool")]
+    SidecarEmpty,
+    /// `targetPort` on a port of a `Sidecar`.
+    #[error("targetPort has no effect here")]
+    TargetPortWithoutEffect,
+    /// A name of a port that is no DNS label.
+    #[error("`{found}` is no port name: letters, digits and `-`, at most 63")]
+    BadPortName {
+        /// What is written.
+        found: String,
+    },
+    /// A protocol that Istio does not know.
+    #[error("unknown protocol `{found}`{}", did_you_mean(*nearest))]
+    UnknownProtocol {
+        /// What is written.
+        found: String,
+        /// The known one that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// An address to bind to that is no IP address.
+    #[error("`{found}` is no IP address to bind to")]
+    BadBind {
+        /// What is written.
+        found: String,
+    },
+    /// A `defaultEndpoint` of another form than Istio takes.
+    #[error(
+        "`{found}` is no defaultEndpoint: 127.0.0.1:<port>, 0.0.0.0:<port>, [::1]:<port>, [::]:<port> or unix://<path>"
+    )]
+    BadDefaultEndpoint {
+        /// What is written.
+        found: String,
+    },
+    /// A field of ingress TLS that Istio has for gateways alone.
+    #[error("{name} is for gateways, not for ingress TLS of a Sidecar")]
+    IngressTlsField {
+        /// The field.
+        name: &'static str,
+    },
+    /// A mode of ingress TLS that Istio has for gateways alone.
+    #[error("ISTIO_MUTUAL and AUTO_PASSTHROUGH are not for ingress TLS of a Sidecar")]
+    IngressTlsMode,
+    /// Ingress TLS on a port whose protocol is not HTTPS or TLS.
+    #[error("ingress TLS needs a port with protocol HTTPS or TLS, not `{found}`")]
+    IngressTlsNeedsTlsProtocol {
+        /// The protocol of the port.
+        found: String,
+    },
+    /// Ingress TLS without a file that its mode needs.
+    #[error("mode {mode} needs {name}")]
+    IngressTlsNeeds {
+        /// The mode.
+        mode: &'static str,
+        /// The missing field.
+        name: &'static str,
+    },
+    /// `caCrl` where no client shows a certificate.
+    #[error("caCrl has no use with mode SIMPLE: no client shows a certificate")]
+    IngressTlsCrlWithSimple,
+    /// An egress listener without port that is not the last.
+    #[error("only the last egress listener may be without port")]
+    EgressWithoutPortNotLast,
+    /// An egress host that is not of the form `namespace/host`.
+    #[error("`{found}` is no egress host: <namespace>/<full host name>, each may be `*`")]
+    BadEgressHost {
+        /// What is written.
+        found: String,
+    },
+    /// A listener of port 0 that is not bound to a Unix domain socket.
+    #[error("port 0 needs a Unix domain socket to bind to: unix://<absolute path>")]
+    SocketNeedsBind,
+    /// A listener on a Unix domain socket with `captureMode: IPTABLES`.
+    #[error("a Unix domain socket takes captureMode DEFAULT or NONE")]
+    SocketCaptureMode,
+    /// `egressProxy` without `mode: ALLOW_ANY`.
+    #[error("egressProxy needs mode ALLOW_ANY")]
+    EgressProxyNeedsAllowAny,
+    /// A name of a subset that is no DNS label.
+    #[error("`{found}` is no subset name: letters, digits and `-`, at most 63")]
+    BadSubsetName {
+        /// What is written.
+        found: String,
+    },
+    /// A connection pool without `tcp` and `http`.
+    #[error("a connection pool needs tcp or http")]
+    ConnectionPoolEmpty,
+    /// `useClientProtocol` beside `h2UpgradePolicy: UPGRADE`.
+    #[error("useClientProtocol contradicts h2UpgradePolicy UPGRADE")]
+    UpgradeAndClientProtocol,
+    /// A text that is no duration, or one that Istio does not take.
+    #[error("`{found}` is no duration: such as 5s or 100ms, in whole milliseconds")]
+    BadDuration {
+        /// What is written.
+        found: String,
+    },
     /// A service account that cannot be part of a SPIFFE ID.
     #[error("`{found}` is no service account")]
     BadServiceAccount {
@@ -113,6 +209,26 @@ impl Violation {
             Self::BadAddress { .. } => "bad_address",
             Self::AddressNotIp { .. } => "address_not_ip",
             Self::BadDryRun { .. } => "bad_dry_run",
+            Self::SidecarEmpty => "sidecar_empty",
+            Self::TargetPortWithoutEffect => "target_port_without_effect",
+            Self::BadPortName { .. } => "bad_port_name",
+            Self::UnknownProtocol { .. } => "unknown_protocol",
+            Self::BadBind { .. } => "bad_bind",
+            Self::BadDefaultEndpoint { .. } => "bad_default_endpoint",
+            Self::IngressTlsField { .. } => "ingress_tls_field",
+            Self::IngressTlsMode => "ingress_tls_mode",
+            Self::IngressTlsNeedsTlsProtocol { .. } => "ingress_tls_needs_tls_protocol",
+            Self::IngressTlsNeeds { .. } => "ingress_tls_needs",
+            Self::IngressTlsCrlWithSimple => "ingress_tls_crl_with_simple",
+            Self::EgressWithoutPortNotLast => "egress_without_port_not_last",
+            Self::BadEgressHost { .. } => "bad_egress_host",
+            Self::SocketNeedsBind => "socket_needs_bind",
+            Self::SocketCaptureMode => "socket_capture_mode",
+            Self::EgressProxyNeedsAllowAny => "egress_proxy_needs_allow_any",
+            Self::BadSubsetName { .. } => "bad_subset_name",
+            Self::ConnectionPoolEmpty => "connection_pool_empty",
+            Self::UpgradeAndClientProtocol => "upgrade_and_client_protocol",
+            Self::BadDuration { .. } => "bad_duration",
             Self::BadServiceAccount { .. } => "bad_service_account",
         }
     }
@@ -157,6 +273,10 @@ impl Warning {
     pub fn reason(&self) -> &'static str {
         match self.caution {
             Caution::SelectorWithoutLabels => "selector_without_labels",
+            Caution::TlsFilesWithoutEffect => "tls_files_without_effect",
+            Caution::OldTlsWithoutCiphers => "old_tls_without_ciphers",
+            Caution::HttpPoolWithoutHttp => "http_pool_without_http",
+            Caution::EgressHostTwice => "egress_host_twice",
         }
     }
 }
@@ -180,4 +300,18 @@ pub enum Caution {
     /// `selector: {}`: the policy is for the whole namespace, as if there were no selector.
     #[error("a selector without labels selects the whole namespace, as if it were not there")]
     SelectorWithoutLabels,
+    /// Certificate files beside TLS mode PASSTHROUGH, which is also the mode if none is written.
+    #[error(
+        "mode PASSTHROUGH, which is the default, has no use for these files: is SIMPLE or MUTUAL meant?"
+    )]
+    TlsFilesWithoutEffect,
+    /// A TLS version below 1.2 without cipher suites for it.
+    #[error("versions below TLS 1.2 need cipherSuites that fit them, and are not offered here")]
+    OldTlsWithoutCiphers,
+    /// Settings for HTTP connections on a port that does not speak HTTP.
+    #[error("the port does not speak HTTP: only the tcp settings have an effect")]
+    HttpPoolWithoutHttp,
+    /// An egress host that others of the listener cover already.
+    #[error("a host that is covered already")]
+    EgressHostTwice,
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::resolved::Levels;
-use crate::{MtlsMode, PeerAuthentication, PolicySet, Resolved, Workload};
+use crate::sidecar::IndexedSidecar;
+use crate::{IngressTls, MtlsMode, PeerAuthentication, PolicySet, Resolved, Workload};
 
 /// The view that one workload has of a [`PolicySet`]: which policies count for it is settled here once, so that a question
 /// about a connection takes a few nanoseconds and no allocation.
@@ -14,12 +15,14 @@ pub struct WorkloadPolicies {
     set: Arc<PolicySet>,
     workload: Workload,
     modes: ModeView,
+    sidecar: Option<Arc<IndexedSidecar>>,
 }
 
 impl WorkloadPolicies {
     pub(crate) fn new(set: Arc<PolicySet>, workload: &Workload) -> Self {
         let modes = ModeView::of(&set, workload);
-        Self { set, workload: workload.clone(), modes }
+        let sidecar = set.sidecars().of(&set, workload).map(Arc::clone);
+        Self { set, workload: workload.clone(), modes, sidecar }
     }
 
     /// The set behind the view.
@@ -40,6 +43,12 @@ impl WorkloadPolicies {
     /// As [`PolicySet::resolve`] for this workload.
     pub fn resolve(&self, port: u16) -> Resolved<'_> {
         self.modes.enforced.resolve(port)
+    }
+
+    /// As [`PolicySet::ingress_tls`] for this workload.
+    pub fn ingress_tls(&self, port: u16) -> Option<IngressTls<'_>> {
+        let enabled = self.set.settings().sidecar_ingress_tls;
+        self.sidecar.as_ref()?.tls(port, self.mode(port), enabled)
     }
 
     /// As [`PolicySet::shadow`] for this workload.

@@ -394,7 +394,6 @@ fn kinds_of_istio_that_are_not_read_are_skipped() {
         ("networking.istio.io", "EnvoyFilter"),
         ("networking.istio.io", "Gateway"),
         ("networking.istio.io", "ProxyConfig"),
-        ("networking.istio.io", "Sidecar"),
         ("networking.istio.io", "VirtualService"),
         ("networking.istio.io", "WorkloadGroup"),
         ("networking.istio.io", "SomethingNew"),
