@@ -161,7 +161,7 @@ async fn policies_come_from_nowhere_text_files_and_values() {
 async fn what_has_no_effect_is_reported() {
     let folder = Folder::new("no-effect");
     let deny = "apiVersion: security.istio.io/v1\n\
-                kind: AuthorizationPolicy\n\
+                kind: RequestAuthentication\n\
                 metadata: { name: deny, namespace: foo }\n\
                 spec: { action: DENY }\n";
     let reported = Arc::new(Mutex::new(Vec::new()));
@@ -175,7 +175,7 @@ async fn what_has_no_effect_is_reported() {
     let reported = reported.lock().unwrap();
     assert_eq!(reported.len(), 1, "{reported:?}");
     assert!(
-        reported[0].contains("deny.yaml:1: AuthorizationPolicy foo/deny is not read here"),
+        reported[0].contains("deny.yaml:1: RequestAuthentication foo/deny is not read here"),
         "{reported:?}"
     );
 }

@@ -9,6 +9,7 @@ use crate::{Labels, Metadata, ResourceName};
 /// A kind of object that is read. All others are skipped, and reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
+    AuthorizationPolicy,
     PeerAuthentication,
     ServiceEntry,
     Sidecar,
@@ -16,15 +17,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::PeerAuthentication, Self::ServiceEntry, Self::Sidecar, Self::WorkloadEntry];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::AuthorizationPolicy,
+        Self::PeerAuthentication,
+        Self::ServiceEntry,
+        Self::Sidecar,
+        Self::WorkloadEntry,
+    ];
 
     /// Every value of `kind` that is read: the kinds, and the lists of them.
     const NAMES: &'static [&'static str] = &[
+        "AuthorizationPolicy",
         "PeerAuthentication",
         "ServiceEntry",
         "Sidecar",
         "WorkloadEntry",
+        "AuthorizationPolicyList",
         "PeerAuthenticationList",
         "ServiceEntryList",
         "SidecarList",
@@ -34,6 +42,7 @@ impl Kind {
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::PeerAuthentication => "PeerAuthentication",
             Self::ServiceEntry => "ServiceEntry",
             Self::Sidecar => "Sidecar",
@@ -49,7 +58,9 @@ impl Kind {
     /// The values of `apiVersion` under which the kind is served, newest first.
     pub(crate) const fn versions(self) -> &'static [&'static str] {
         match self {
-            Self::PeerAuthentication => &["security.istio.io/v1", "security.istio.io/v1beta1"],
+            Self::AuthorizationPolicy | Self::PeerAuthentication => {
+                &["security.istio.io/v1", "security.istio.io/v1beta1"]
+            }
             Self::ServiceEntry | Self::Sidecar | Self::WorkloadEntry => &[
                 "networking.istio.io/v1",
                 "networking.istio.io/v1beta1",
@@ -155,8 +166,15 @@ pub(crate) fn identify<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError
         kind: shorten(name),
         namespace: text("namespace"),
         name: text("name"),
-        nearest: nearest(name, Kind::NAMES),
+        // Istio's own kinds are no slips, however much they look like one.
+        nearest: nearest(name, Kind::NAMES).filter(|_| !is_unread(name)),
     }))
+}
+
+fn is_unread(kind: &str) -> bool {
+    [UNREAD_SECURITY, UNREAD_NETWORKING]
+        .iter()
+        .any(|kinds| kinds.contains(&kind))
 }
 
 fn items<'n>(field: &Field<'n>) -> Result<Document<'n>, ParseError> {
@@ -258,7 +276,7 @@ const SECURITY: &str = "security.istio.io";
 const NETWORKING: &str = "networking.istio.io";
 
 /// The kinds of Istio that are not read here, by group.
-const UNREAD_SECURITY: &[&str] = &["AuthorizationPolicy", "RequestAuthentication"];
+const UNREAD_SECURITY: &[&str] = &["RequestAuthentication"];
 const UNREAD_NETWORKING: &[&str] = &[
     "DestinationRule",
     "EnvoyFilter",

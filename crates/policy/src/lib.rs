@@ -37,6 +37,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 mod accepted_names;
+mod authorization;
 mod connection_pool;
 mod discovery;
 mod dry_run;
@@ -81,6 +82,11 @@ mod workload_entry;
 mod workload_policies;
 
 pub use accepted_names::{AcceptedNames, NameSet, PeerName};
+pub use authorization::{
+    Action, Attribute, Authorization, AuthorizationPolicies, AuthorizationPolicy,
+    AuthorizationReason, AuthorizationViolation, Condition, Connection, Operation, PeerNames, Rule,
+    SelectedAuthorization, Source, TargetRef, Verdict,
+};
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
 pub use handle::{PolicyHandle, PolicySnapshot};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::authorization::AuthorizationPolicies;
 use crate::mode_policies::ModePolicies;
 use crate::sidecar::SidecarIndex;
 use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolicies};
@@ -14,6 +15,7 @@ pub struct PolicySet {
     settings: MeshSettings,
     modes: ModePolicies,
     sidecars: SidecarIndex,
+    authorization: AuthorizationPolicies,
     tightened: bool,
 }
 
@@ -26,7 +28,9 @@ impl PolicySet {
         let modes =
             ModePolicies::compile(&settings.root_namespace, resources.peer_authentications());
         let sidecars = SidecarIndex::new(resources.sidecars());
-        Self { settings, modes, sidecars, tightened: false }
+        let authorization =
+            AuthorizationPolicies::compile(&settings, resources.authorization_policies());
+        Self { settings, modes, authorization, sidecars, tightened: false }
     }
 
     /// The same policies, with every port of every workload at STRICT: for who may not rely on them any more, such as when
@@ -92,6 +96,11 @@ impl PolicySet {
     /// The `Sidecar` objects.
     pub(crate) fn sidecars(&self) -> &SidecarIndex {
         &self.sidecars
+    }
+
+    /// The `AuthorizationPolicy` objects, to choose those for a workload in advance.
+    pub fn authorization_policies(&self) -> &AuthorizationPolicies {
+        &self.authorization
     }
 
     /// The `PeerAuthentication` policies.

@@ -11,8 +11,8 @@ use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
 use crate::{
-    Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName, ServiceEntry, Sidecar,
-    WorkloadEntry, tree,
+    AuthorizationPolicy, Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName,
+    ServiceEntry, Sidecar, WorkloadEntry, tree,
 };
 
 /// Objects that belong together, such as those of a file or a directory.
@@ -21,6 +21,7 @@ use crate::{
 /// they are.
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
+    authorization_policies: Vec<AuthorizationPolicy>,
     peer_authentications: Vec<PeerAuthentication>,
     service_entries: Vec<ServiceEntry>,
     sidecars: Vec<Sidecar>,
@@ -112,6 +113,8 @@ impl Resources {
         if let Some((kind, name)) = other.names().find(|name| here.contains(name)) {
             return Err(DuplicateObject { kind, name: name.clone() });
         }
+        self.authorization_policies
+            .extend(other.authorization_policies);
         self.peer_authentications.extend(other.peer_authentications);
         self.service_entries.extend(other.service_entries);
         self.sidecars.extend(other.sidecars);
@@ -120,6 +123,16 @@ impl Resources {
         self.skipped.extend(other.skipped);
         self.origins.extend(other.origins);
         Ok(())
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
+    pub fn with_authorization_policies(
+        mut self,
+        policies: impl IntoIterator<Item = AuthorizationPolicy>,
+    ) -> Self {
+        self.authorization_policies.extend(policies);
+        self
     }
 
     /// Adds values, taken as they are.
@@ -157,6 +170,11 @@ impl Resources {
     ) -> Self {
         self.workload_entries.extend(workloads);
         self
+    }
+
+    /// The `AuthorizationPolicy` objects, in the order they were read.
+    pub fn authorization_policies(&self) -> &[AuthorizationPolicy] {
+        &self.authorization_policies
     }
 
     /// The `PeerAuthentication` objects, in the order they were read.
@@ -200,7 +218,8 @@ impl Resources {
     }
 
     fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
-        names(&self.peer_authentications)
+        names(&self.authorization_policies)
+            .chain(names(&self.peer_authentications))
             .chain(names(&self.service_entries))
             .chain(names(&self.sidecars))
             .chain(names(&self.workload_entries))
@@ -257,6 +276,9 @@ impl Resources {
         let name = metadata.name.clone();
         let warnings = &mut self.warnings;
         match kind {
+            Kind::AuthorizationPolicy => {
+                push(&mut self.authorization_policies, object, metadata, warnings)?;
+            }
             Kind::PeerAuthentication => {
                 push(&mut self.peer_authentications, object, metadata, warnings)?;
             }
@@ -289,7 +311,8 @@ const MAX_INVENTORY: usize = 1_000_000 * PIECE;
 /// Two collections are equal if they hold the same objects, warnings and skipped objects, wherever they were read from.
 impl PartialEq for Resources {
     fn eq(&self, other: &Self) -> bool {
-        self.peer_authentications == other.peer_authentications
+        self.authorization_policies == other.authorization_policies
+            && self.peer_authentications == other.peer_authentications
             && self.service_entries == other.service_entries
             && self.sidecars == other.sidecars
             && self.workload_entries == other.workload_entries

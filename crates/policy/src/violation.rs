@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ResourceName;
+use crate::authorization::AuthorizationViolation;
 use crate::parse_error::{Place, did_you_mean};
 
 /// A rule of Istio's validation that an object breaks (rules PAV-1 to PAV-7 for `PeerAuthentication`).
@@ -43,6 +44,9 @@ pub enum Violation {
         /// The one that looks most like it.
         nearest: Option<&'static str>,
     },
+    /// What only an `AuthorizationPolicy` can break.
+    #[error(transparent)]
+    Authorization(AuthorizationViolation),
     /// A `ServiceEntry` without `hosts`.
     #[error("at least one host is needed")]
     HostsEmpty,
@@ -200,6 +204,7 @@ impl Violation {
             Self::SelectorEmptyKey => "selector_empty_key",
             Self::SelectorValueTooLong { .. } => "selector_value_too_long",
             Self::UnknownEnumValue { .. } => "unknown_enum_value",
+            Self::Authorization(violation) => violation.reason(),
             Self::HostsEmpty => "hosts_empty",
             Self::BadHost { .. } => "bad_host",
             Self::DuplicatePort { .. } => "duplicate_port",
@@ -277,6 +282,7 @@ impl Warning {
             Caution::OldTlsWithoutCiphers => "old_tls_without_ciphers",
             Caution::HttpPoolWithoutHttp => "http_pool_without_http",
             Caution::EgressHostTwice => "egress_host_twice",
+            Caution::DenyHttpOnly => "deny_http_only",
         }
     }
 }
@@ -314,4 +320,9 @@ pub enum Caution {
     /// An egress host that others of the listener cover already.
     #[error("a host that is covered already")]
     EgressHostTwice,
+    /// A DENY rule whose sources or operations have conditions on HTTP only.
+    #[error(
+        "on a connection that is not HTTP these conditions are not looked at, so the rule denies all that is left: name the ports"
+    )]
+    DenyHttpOnly,
 }

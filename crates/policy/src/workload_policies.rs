@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::resolved::Levels;
 use crate::sidecar::IndexedSidecar;
-use crate::{IngressTls, MtlsMode, PeerAuthentication, PolicySet, Resolved, Workload};
+use crate::{
+    Authorization, Connection, IngressTls, MtlsMode, PeerAuthentication, PolicySet, Resolved,
+    SelectedAuthorization, Workload,
+};
 
 /// The view that one workload has of a [`PolicySet`]: which policies count for it is settled here once, so that a question
 /// about a connection takes a few nanoseconds and no allocation.
@@ -16,13 +19,15 @@ pub struct WorkloadPolicies {
     workload: Workload,
     modes: ModeView,
     sidecar: Option<Arc<IndexedSidecar>>,
+    authorization: SelectedAuthorization,
 }
 
 impl WorkloadPolicies {
     pub(crate) fn new(set: Arc<PolicySet>, workload: &Workload) -> Self {
         let modes = ModeView::of(&set, workload);
         let sidecar = set.sidecars().of(&set, workload).map(Arc::clone);
-        Self { set, workload: workload.clone(), modes, sidecar }
+        let authorization = set.authorization_policies().select(workload);
+        Self { set, workload: workload.clone(), modes, sidecar, authorization }
     }
 
     /// The set behind the view.
@@ -54,6 +59,11 @@ impl WorkloadPolicies {
     /// As [`PolicySet::shadow`] for this workload.
     pub fn shadow(&self, port: u16) -> Option<Resolved<'_>> {
         Some(self.modes.trial.as_ref()?.resolve(port))
+    }
+
+    /// As [`PolicySet::authorize`] for this workload.
+    pub fn authorize(&self, connection: &Connection<'_>) -> Authorization<'_> {
+        self.authorization.authorize(connection)
     }
 }
 

@@ -370,7 +370,7 @@ fn nothing_is_read_from_nothing() {
 #[test]
 fn other_kinds_are_skipped_and_reported() {
     let text = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{replicas: 1, x: [1, 2]}}\n---\n{}---\napiVersion: example.com/v1\nkind: PeerAuthentcation\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: deny, namespace: foo}}\n",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{replicas: 1, x: [1, 2]}}\n---\n{}---\napiVersion: example.com/v1\nkind: PeerAuthentcation\n---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: deny, namespace: foo}}\n",
         policy("{}")
     );
     let read = Resources::parse("p.yaml", &text).unwrap();
@@ -379,7 +379,7 @@ fn other_kinds_are_skipped_and_reported() {
     let want = [
         "p.yaml:1: Deployment web is not read here",
         "p.yaml:11: PeerAuthentcation is not read here, did you mean `PeerAuthentication`?",
-        "p.yaml:14: AuthorizationPolicy foo/deny is not read here",
+        "p.yaml:14: RequestAuthentication foo/deny is not read here",
     ];
     assert_eq!(reports, want);
 }
@@ -387,7 +387,6 @@ fn other_kinds_are_skipped_and_reported() {
 #[test]
 fn kinds_of_istio_that_are_not_read_are_skipped() {
     for (group, kind) in [
-        ("security.istio.io", "AuthorizationPolicy"),
         ("security.istio.io", "RequestAuthentication"),
         ("security.istio.io", "RequestAuthenticationList"),
         ("networking.istio.io", "DestinationRule"),

@@ -8,7 +8,7 @@ use meshtls_policy::MeshSettings;
 use meshtls_source::{PolicyFiles, Report};
 use tempfile::tempdir;
 
-const SKIPPED: &str = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: deny, namespace: foo }\n";
+const SKIPPED: &str = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: { name: deny, namespace: foo }\n";
 const ODD: &str = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
     metadata: { name: default, namespace: foo }\nspec: { selector: {} }\n";
 
@@ -27,7 +27,7 @@ async fn skipped_objects_and_warnings_are_reported_at_first_and_after_each_chang
         .watch();
     let at = file.display();
     let skipped = format!(
-        "policies: an object has no effect: {at}:1: AuthorizationPolicy foo/deny is not read here"
+        "policies: an object has no effect: {at}:1: RequestAuthentication foo/deny is not read here"
     );
     let warning = format!(
         "policies: probably not meant: {at}:8:9: foo/default: spec.selector: a selector without labels selects the \

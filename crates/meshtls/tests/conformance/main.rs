@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a test harness of its own, which prints its result")]
 #![expect(clippy::indexing_slicing, reason = "a missing member of a JSON value is null")]
 
+mod authorization;
 mod case;
 mod dispatch;
 mod outbound;
@@ -47,7 +48,7 @@ const KINDS: [(&str, Check); 6] = [
     ("inbound_dispatch", dispatch::check),
     ("spiffe_id", spiffe_id::check),
     ("validation", validation::check),
-    ("authorization", |_case| Err("there is no AuthorizationPolicy yet".into())),
+    ("authorization", authorization::check),
 ];
 
 /// What a vector file holds beside its cases.
