@@ -29,6 +29,13 @@ impl Origin {
         &self.source_name
     }
 
+    /// The path of every field, such as `metadata.labels.app`, with its line and column, in no particular order. None unless [`ParseOptions::with_field_places`](crate::ParseOptions::with_field_places) asked for them.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
+        self.fields
+            .iter()
+            .map(|(path, place)| (path.as_str(), (place.line, place.column)))
+    }
+
     /// The line and the column, both from 1, of a field such as `spec.portLevelMtls.8080`; of the nearest thing around it
     /// that has a known place, else of the object. `None` if the object was not read from text.
     pub fn place_of(&self, field: &str) -> Option<(u64, u64)> {

@@ -677,6 +677,12 @@ items:
     ] {
         assert_eq!(origin.place_of(field), Some(want), "{field}");
     }
+    let fields: Vec<_> = origin
+        .fields()
+        .filter(|(field, _)| field.starts_with("metadata"))
+        .collect();
+    assert_eq!(fields.len(), 3, "{fields:?}");
+    assert!(fields.contains(&("metadata.namespace", (6, 26))), "{fields:?}");
     let brief = Resources::parse("policies.yaml", text).unwrap();
     let origin = brief.origin("PeerAuthentication", &name).unwrap();
     assert_eq!(origin.place_of("spec.portLevelMtls"), Some((4, 3)), "objects only");

@@ -54,7 +54,7 @@ pub use identity_files::{IdentityFiles, IdentityPaths};
 pub use policy_error::PolicyError;
 pub use policy_files::PolicyFiles;
 pub use policy_health::{PolicyHealth, PolicyStatus};
-pub use policy_text::load_resources;
+pub use policy_text::{load_resources, read_resource_files};
 pub use read::ReadError;
 pub use renewal::{Random, SystemRandom, renew_after};
 pub use report::{Report, Reporter, Silent};

@@ -21,6 +21,17 @@ pub fn load_resources(path: impl AsRef<Path>) -> Result<Resources, PolicyError> 
     Ok(PolicyText::read_still(path.as_ref())?.parse()?.resources)
 }
 
+/// Gives the files that [`load_resources`] would read, in its order, with their bytes: for tools that also need the text.
+///
+/// Unlike there, files that are all white space are given as they are.
+///
+/// # Errors
+///
+/// [`PolicyError::Read`] and [`PolicyError::Unsettled`].
+pub fn read_resource_files(path: impl AsRef<Path>) -> Result<Vec<(PathBuf, Vec<u8>)>, PolicyError> {
+    Ok(PolicyText::read_still(path.as_ref())?.files)
+}
+
 /// What is read at a path, before it is understood.
 #[derive(Debug, Eq, Hash, PartialEq)]
 pub(crate) struct PolicyText {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_policy::{Labels, MeshSettings, MtlsMode, PolicyHandle, Workload};
-use meshtls_source::{PolicyError, PolicyFiles, PolicyHealth, ReadError, Watch, load_resources};
+use meshtls_source::{
+    PolicyError, PolicyFiles, PolicyHealth, ReadError, Watch, load_resources, read_resource_files,
+};
 use tempfile::{TempDir, tempdir};
 
 use crate::reports::Reports;
@@ -449,4 +451,24 @@ fn an_empty_directory_and_an_empty_file_are_empty_sets_at_first() {
     );
     fs::write(directory.path().join("a.yaml"), "").unwrap();
     assert!(PolicyFiles::open(directory.path(), MeshSettings::default()).is_ok());
+}
+
+#[test]
+fn the_texts_are_those_that_are_loaded_in_the_same_order() {
+    let directory = strict_foo();
+    for (name, text) in [("b.json", "{}"), ("a.yml", " \t"), (".hidden.yaml", "x"), ("c.txt", "x")]
+    {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let files = read_resource_files(directory.path()).unwrap();
+    let names: Vec<_> = files
+        .iter()
+        .map(|(path, _)| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(names, ["a.yml", "b.json", "foo.yaml"]);
+    assert_eq!(files[0].1, b" \t", "as it is");
+    let one = read_resource_files(directory.path().join("c.txt")).unwrap();
+    assert_eq!(one[0].1, b"x", "a file that is named is read whatever it is called");
+    let nowhere = read_resource_files(directory.path().join("nowhere")).unwrap_err();
+    assert!(matches!(nowhere, PolicyError::Read(ReadError::Io { .. })), "{nowhere}");
 }
