@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use meshtls_policy::Resources;
-use meshtls_source::IdentityPaths;
+use meshtls_source::{IdentityPaths, WhenStale};
 use meshtls_svid::SvidSource;
 
 /// Where the identity of a workload comes from.
@@ -59,7 +60,12 @@ pub enum PoliciesFrom {
         text: String,
     },
     /// A file, or a directory of `*.yaml`, `*.yml` and `*.json`. Policies are read again when it changes.
-    Path(PathBuf),
+    Path {
+        /// The file or directory.
+        path: PathBuf,
+        /// How old the policies in force may get, and what happens then; `None` lets them get as old as they like.
+        stale_after: Option<(Duration, WhenStale)>,
+    },
     /// Resources that are parsed already.
     Value(Resources),
 }
@@ -72,7 +78,29 @@ impl PoliciesFrom {
 
     /// [`PoliciesFrom::Path`].
     pub fn path(path: impl AsRef<Path>) -> Self {
-        Self::Path(path.as_ref().to_owned())
+        Self::Path { path: path.as_ref().to_owned(), stale_after: None }
+    }
+
+    /// Bounds the age of policies that come from a path: how long their files may be unreadable or bad, and what happens then
+    /// ([`PolicyFiles::stale_after`](meshtls_source::PolicyFiles::stale_after)). Whatever else policies come from is read once and
+    /// has no age; neither have services.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use meshtls::PoliciesFrom;
+    /// use meshtls::source::WhenStale;
+    ///
+    /// // After five minutes without a good look at the files, every port is STRICT until there is one.
+    /// let from = PoliciesFrom::path("policies/").stale_after(Duration::from_secs(300), WhenStale::Strict);
+    /// # drop(from);
+    /// ```
+    #[must_use]
+    pub fn stale_after(self, max_age: Duration, then: WhenStale) -> Self {
+        match self {
+            Self::Path { path, .. } => Self::Path { path, stale_after: Some((max_age, then)) },
+            once @ (Self::Nowhere | Self::Text { .. } | Self::Value(_)) => once,
+        }
     }
 }
 

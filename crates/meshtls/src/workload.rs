@@ -12,7 +12,10 @@ use meshtls_policy::{
     Workload as Subject,
 };
 use meshtls_rustls::TlsProfile;
-use meshtls_source::{IdentityFiles, PolicyFiles, Report, Reporter, Silent, Watch, load_resources};
+use meshtls_source::{
+    IdentityFiles, PolicyFiles, PolicyHealth, PolicyStatus, Report, Reporter, Silent, Watch,
+    load_resources,
+};
 use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
 
 use crate::listen::Listen;
@@ -26,6 +29,7 @@ pub struct Workload {
     profile: TlsProfile,
     svid: Arc<dyn SvidSource>,
     policies: PolicyHandle,
+    policy_health: Option<PolicyHealth>,
     discovery: Arc<dyn Discovery>,
     observer: Option<Arc<dyn Observer>>,
     _watches: Vec<Watch>,
@@ -66,6 +70,13 @@ impl Workload {
     #[must_use]
     pub fn policies(&self) -> &PolicyHandle {
         &self.policies
+    }
+
+    /// How the files fare that policies come from: what of them is in force, how old it is, why newer ones were refused. `None`
+    /// where policies come from no [`PoliciesFrom::Path`].
+    #[must_use]
+    pub fn policy_status(&self) -> Option<PolicyStatus> {
+        self.policy_health.as_ref().map(PolicyHealth::status)
     }
 
     /// Which mode `port` (a workload port) has, which policy decided, and why each other did not.
@@ -217,7 +228,7 @@ impl WorkloadBuilder {
             .ok_or(StartError::NoProvider)?;
         let mut watches = Vec::new();
         let svid = self.identity(&profile, &mut watches)?;
-        let policies = self.policy_handle(&mut watches)?;
+        let (policies, policy_health) = self.policy_handle(&mut watches)?;
         let discovery = self.discovery_of_services()?;
         Ok(Workload {
             id: self.id,
@@ -225,6 +236,7 @@ impl WorkloadBuilder {
             profile,
             svid,
             policies,
+            policy_health,
             discovery,
             observer: self.observer,
             _watches: watches,
@@ -269,16 +281,22 @@ impl WorkloadBuilder {
         Ok(source)
     }
 
-    fn policy_handle(&self, watches: &mut Vec<Watch>) -> Result<PolicyHandle, StartError> {
-        if let PoliciesFrom::Path(path) = &self.policies {
-            let files = PolicyFiles::open(path, self.settings.clone())?
+    fn policy_handle(
+        &self,
+        watches: &mut Vec<Watch>,
+    ) -> Result<(PolicyHandle, Option<PolicyHealth>), StartError> {
+        if let PoliciesFrom::Path { path, stale_after } = &self.policies {
+            let mut files = PolicyFiles::open(path, self.settings.clone())?
                 .reporter(Arc::clone(&self.reporter));
-            let handle = files.handle();
+            if let Some((max_age, then)) = *stale_after {
+                files = files.stale_after(max_age, then);
+            }
+            let (handle, health) = (files.handle(), files.health());
             watches.push(files.watch());
-            return Ok(handle);
+            return Ok((handle, Some(health)));
         }
         let resources = self.resources(&self.policies)?;
-        Ok(PolicyHandle::new(PolicySet::compile(self.settings.clone(), &resources)))
+        Ok((PolicyHandle::new(PolicySet::compile(self.settings.clone(), &resources)), None))
     }
 
     /// Reads resources once, and reports what of them has no effect or is odd.
@@ -286,7 +304,7 @@ impl WorkloadBuilder {
         let resources = match from {
             PoliciesFrom::Nowhere => Resources::default(),
             PoliciesFrom::Text { name, text } => Resources::parse(name, text)?,
-            PoliciesFrom::Path(path) => load_resources(path)?,
+            PoliciesFrom::Path { path, .. } => load_resources(path)?,
             PoliciesFrom::Value(resources) => resources.clone(),
         };
         for skipped in resources.skipped() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use meshtls::acceptor::{Inbound, PortProtocol};
 use meshtls::connector::Outbound;
 use meshtls::policy::{MtlsMode, PeerAuthentication, PolicySet, Resources};
-use meshtls::source::Report;
+use meshtls::source::{Report, WhenStale};
 use meshtls::{
     IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload,
     WorkloadBuilder,
@@ -155,6 +155,36 @@ async fn policies_come_from_nowhere_text_files_and_values() {
         let workload = folder.workload(SERVER).policies(from).start().unwrap();
         assert_eq!(workload.explain(8000).mode, mode, "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_policies_do_what_was_asked_for() {
+    let bound = Duration::from_secs(60);
+    for (when, mode, ready) in [
+        (None, MtlsMode::Permissive, true),
+        (Some(WhenStale::Keep), MtlsMode::Permissive, true),
+        (Some(WhenStale::NotReady), MtlsMode::Permissive, false),
+        (Some(WhenStale::Strict), MtlsMode::Strict, true),
+    ] {
+        let folder = Folder::new("stale");
+        let file = folder.file("policies.yaml", &STRICT.replace("STRICT", "PERMISSIVE"));
+        let mut from = PoliciesFrom::path(&file);
+        if let Some(then) = when {
+            from = from.stale_after(bound, then);
+        }
+        let workload = folder.workload(SERVER).policies(from).start().unwrap();
+        fs::write(&file, "kind: [").unwrap();
+        tokio::time::sleep(2 * bound).await;
+        assert_eq!(workload.explain(8000).mode, mode, "{when:?}");
+        let status = workload.policy_status().unwrap();
+        assert_eq!((status.stale, status.is_ready()), (when, ready), "{when:?}");
+        assert_eq!(status.last_error.unwrap().reason(), "parse", "{when:?}");
+        assert!(status.age > bound && status.objects == 1, "{when:?}");
+    }
+    let folder = Folder::new("never-stale");
+    let from = PoliciesFrom::text("strict", STRICT).stale_after(bound, WhenStale::NotReady);
+    let workload = folder.workload(SERVER).policies(from).start().unwrap();
+    assert!(workload.policy_status().is_none());
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@
 //! # Guarantees
 //!
 //! * A bad first load refuses to start; a bad later one keeps the last good policies or identity in use and is reported.
+//! * How a source of policies fares can be read at any time ([`PolicyHealth`]). On request the age of policies is bounded
+//!   ([`PolicyFiles::stale_after`]).
 //! * New identity material is checked before it replaces good material. What was published is never taken back.
 //! * No task runs unless [`Watch`] is held. The wall clock and the randomness are arguments; waiting is tokio's.
 //!

@@ -84,7 +84,7 @@ impl fmt::Display for PolicyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, version, files, objects, age, .. } = self;
         let (path, files, age) = (path.display(), files.len(), age.as_secs());
-        write!(f, "version {version}: {objects} objects in {files} files of {path}, {age} s old")?;
+        write!(f, "version {version} of {path} (objects: {objects}, files: {files}), {age} s old")?;
         if let Some(then) = self.stale {
             write!(f, ", which is too old: {then}")?;
         }

@@ -4,8 +4,10 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use meshtls::source::WhenStale;
 use meshtls::{
     IdentityFrom, PoliciesFrom, ServiceAccountId, TrustDomain, Workload, WorkloadBuilder,
 };
@@ -32,6 +34,10 @@ pub struct WorkloadFlags {
     /// A file or a directory of policies (YAML or JSON), read again when it changes.
     #[arg(long, value_name = "PATH")]
     pub policies: Option<PathBuf>,
+    /// How many seconds the policy files may be unreadable or bad, and what happens then: `keep` the last good ones, `strict` on
+    /// every port, or `not-ready`. Default: the last good ones stay in force for ever.
+    #[arg(long, value_name = "SECONDS=THEN", value_parser = policies_stale, requires = "policies")]
+    pub policies_stale: Option<(Duration, WhenStale)>,
     /// Where the identity comes from.
     #[command(flatten)]
     pub identity: IdentityFlags,
@@ -70,7 +76,11 @@ impl WorkloadFlags {
             builder = builder.label(key, value);
         }
         if let Some(path) = &self.policies {
-            builder = builder.policies(PoliciesFrom::path(path));
+            let mut from = PoliciesFrom::path(path);
+            if let Some((max_age, then)) = self.policies_stale {
+                from = from.stale_after(max_age, then);
+            }
+            builder = builder.policies(from);
         }
         Ok(builder)
     }
@@ -93,5 +103,38 @@ fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is no label: write KEY=VALUE")),
+    }
+}
+
+fn policies_stale(text: &str) -> Result<(Duration, WhenStale), String> {
+    let then = |name| match name {
+        "keep" => Some(WhenStale::Keep),
+        "strict" => Some(WhenStale::Strict),
+        "not-ready" => Some(WhenStale::NotReady),
+        _ => None,
+    };
+    text.split_once('=')
+        .and_then(|(seconds, name)| Some((Duration::from_secs(seconds.parse().ok()?), then(name)?)))
+        .ok_or_else(|| {
+            format!("`{text}` is no bound: write SECONDS=keep, SECONDS=strict or SECONDS=not-ready")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, WhenStale, policies_stale};
+
+    #[test]
+    fn a_bound_on_the_age_of_policies() {
+        for (text, then) in [
+            ("300=keep", WhenStale::Keep),
+            ("300=strict", WhenStale::Strict),
+            ("300=not-ready", WhenStale::NotReady),
+        ] {
+            assert_eq!(policies_stale(text), Ok((Duration::from_secs(300), then)), "{text}");
+        }
+        for text in ["300", "300=", "=keep", "-1=keep", "5m=keep", "300=Strict"] {
+            assert!(policies_stale(text).is_err(), "{text}");
+        }
     }
 }

@@ -198,7 +198,7 @@ async fn the_status_says_what_is_in_force() {
     assert_eq!((status.version, status.objects), (1, 3));
     assert_eq!(status.files, [at("foo.yaml"), at("two.yaml")]);
     assert_eq!(status.loaded.as_secs(), 100);
-    assert_eq!(status.to_string(), format!("version 1: 3 objects in 2 files of {shown}, 0 s old"));
+    assert_eq!(status.to_string(), format!("version 1 of {shown} (objects: 3, files: 2), 0 s old"));
 
     fs::write(at("two.yaml"), policy("b", "DISABLE")).unwrap();
     pass(5).await;
