@@ -11,7 +11,7 @@ use crate::tree::{Node, Value};
 pub struct Origin {
     source_name: Arc<str>,
     place: Option<Place>,
-    /// In the order of the text.
+    /// By path.
     fields: Vec<(String, Place)>,
 }
 
@@ -20,6 +20,7 @@ impl Origin {
         let mut fields = Vec::new();
         if with_fields {
             collect(root, "", &mut fields);
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
         Self { source_name: Arc::clone(source_name), place: root.at, fields }
     }
@@ -41,8 +42,12 @@ impl Origin {
     pub fn place_of(&self, field: &str) -> Option<(u64, u64)> {
         let mut path = field;
         loop {
-            let known = self.fields.iter().find(|(known, _)| known == path);
-            if let Some((_, place)) = known {
+            let nth = self
+                .fields
+                .partition_point(|(known, _)| known.as_str() < path);
+            if let Some((known, place)) = self.fields.get(nth)
+                && known == path
+            {
                 return Some((place.line, place.column));
             }
             match path.rfind(['.', '[']).and_then(|end| path.get(..end)) {
