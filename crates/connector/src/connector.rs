@@ -93,7 +93,7 @@ impl Connector {
         Explanation::of(to, &self.plan(to), self.shared.settings.unnamed)
     }
 
-    fn plan<'a>(&self, to: &'a Destination) -> Plan<'a> {
+    fn plan<'a>(&'a self, to: &'a Destination) -> Plan<'a> {
         let Shared { policies, discovery, client, settings, .. } = &*self.shared;
         let choice = to.tls.unwrap_or(settings.tls);
         Plan::new(policies.load(), &**discovery, client, choice, to)
@@ -146,6 +146,10 @@ impl Connector {
                 let stream = OutboundStream::tls(stream);
                 Ok(Outbound::Mesh(MeshOutbound { stream, peer, endpoint }))
             }
+            Way::Foreign { mode, reason } => {
+                Err(ConnectError::ForeignTls { host: to.host.clone(), mode, reason })
+            }
+            Way::Refused(source) => Err(ConnectError::Rule { host: to.host.clone(), source }),
         }
     }
 }

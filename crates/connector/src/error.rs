@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use meshtls_identity::{IdMatcher, SpiffeId};
-use meshtls_policy::AcceptedNames;
+use meshtls_policy::{AcceptedNames, OutboundReason, OutboundRefusal};
 use meshtls_rustls::{ConfigError, HandshakeError, PeerRefusedUs};
 use meshtls_svid::SvidUnavailable;
 
@@ -43,6 +43,24 @@ pub enum ConnectError {
         host: String,
         /// The names.
         accepted: AcceptedNames,
+    },
+    /// A rule wants TLS that is not mesh mTLS, which is not spoken here.
+    #[error("{host} is to be reached with TLS of mode {mode} ({reason}), which is not spoken here")]
+    ForeignTls {
+        /// The host asked for.
+        host: String,
+        /// The mode: `SIMPLE` or `MUTUAL`.
+        mode: &'static str,
+        /// Who says so.
+        reason: OutboundReason,
+    },
+    /// A rule wants what cannot be done.
+    #[error("no way to connect to {host}")]
+    Rule {
+        /// The host asked for.
+        host: String,
+        /// Why.
+        source: OutboundRefusal,
     },
     /// The last endpoint tried did not take the TCP connection.
     #[error("cannot connect to {endpoint} (attempt {attempts})")]
@@ -129,6 +147,8 @@ impl ConnectError {
             Self::Resolve { .. } => "resolve_failed",
             Self::Unnamed { .. } => "unnamed",
             Self::NoMeshName { .. } => "no_mesh_name",
+            Self::ForeignTls { .. } => "foreign_tls",
+            Self::Rule { source, .. } => source.reason(),
             Self::Connect { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
             Self::HandshakeTimeout { .. } => "handshake_timeout",

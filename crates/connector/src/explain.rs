@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use meshtls_policy::{Endpoint, MtlsMode, OutboundReason, Winner};
+use meshtls_policy::{Endpoint, MtlsMode, OutboundReason, OutboundRefusal, Winner};
 use serde::Serialize;
 
 use crate::plan::{Accepted, Plan, Way};
@@ -65,6 +65,18 @@ pub enum Decision {
         /// Whether nothing says which identities may answer, and the connector is to refuse then.
         refused_unnamed: bool,
     },
+    /// Not at all: a rule wants TLS that is not spoken here.
+    Foreign {
+        /// The mode: `SIMPLE` or `MUTUAL`.
+        wanted: &'static str,
+        /// Why.
+        why: OutboundReason,
+    },
+    /// Not at all: a rule wants what cannot be done.
+    Refused {
+        /// Why.
+        why: OutboundRefusal,
+    },
 }
 
 /// The mode that policies give an endpoint's port.
@@ -108,6 +120,8 @@ impl Decision {
     fn of(way: Way, host: &str, unnamed: Unnamed) -> Self {
         match way {
             Way::Plaintext(why) => Self::Disable { why },
+            Way::Foreign { mode, reason } => Self::Foreign { wanted: mode, why: reason },
+            Way::Refused(why) => Self::Refused { why },
             Way::Mesh { sni, accepted, reason } => Self::IstioMutual {
                 why: reason,
                 sni,
@@ -169,6 +183,10 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disable { why } => write!(f, "plaintext, {why}"),
+            Self::Foreign { wanted, why } => {
+                write!(f, "no connection: TLS of mode {wanted} is not spoken here, {why}")
+            }
+            Self::Refused { why } => write!(f, "no connection: {why}"),
             Self::IstioMutual { why, sni, accepted, refused_unnamed } => {
                 write!(f, "mesh mTLS, {why}\n    accepted: {accepted}")?;
                 if *refused_unnamed {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use meshtls_identity::IdMatcher;
 use meshtls_policy::{
     AcceptedNames, Address, Discovery, Endpoint, Labels, OutboundChoice, OutboundReason,
-    OutboundTls, PolicySet, Resolution, ServiceView, Workload,
+    OutboundRefusal, OutboundTls, PolicySet, Resolution, ServiceView, Workload,
 };
 
 use crate::error::ConnectError;
@@ -15,6 +15,7 @@ use crate::{Destination, PlaintextReason, Sni};
 /// What is known about a destination, and what policies say now.
 pub(crate) struct Plan<'a> {
     policies: Arc<PolicySet>,
+    client: &'a Workload,
     choice: OutboundChoice,
     to: &'a Destination,
     service: Service,
@@ -34,7 +35,18 @@ enum Service {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
     Plaintext(PlaintextReason),
-    Mesh { sni: Sni, accepted: Accepted, reason: OutboundReason },
+    Mesh {
+        sni: Sni,
+        accepted: Accepted,
+        reason: OutboundReason,
+    },
+    /// TLS of a rule, which is not spoken here: no connection.
+    Foreign {
+        mode: &'static str,
+        reason: OutboundReason,
+    },
+    /// No connection.
+    Refused(OutboundRefusal),
 }
 
 /// Which identities may answer, and who says so.
@@ -63,7 +75,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn new(
         policies: Arc<PolicySet>,
         discovery: &dyn Discovery,
-        client: &Workload,
+        client: &'a Workload,
         choice: OutboundChoice,
         to: &'a Destination,
     ) -> Self {
@@ -84,7 +96,7 @@ impl<'a> Plan<'a> {
                 Service::Outside(stand_in)
             }
         };
-        Self { policies, choice, to, service }
+        Self { policies, client, choice, to, service }
     }
 
     /// `None`: outside the mesh.
@@ -116,9 +128,16 @@ impl<'a> Plan<'a> {
             }
             Service::Outside(stand_in) => stand_in,
         };
-        let outbound = self.policies.outbound(service, endpoint, self.choice);
+        let outbound = self
+            .policies
+            .outbound(self.client, service, "", endpoint, self.choice);
+        let mode = outbound.tls.mode();
         match outbound.tls {
             OutboundTls::Disable => Way::Plaintext(PlaintextReason::Policy(outbound.reason)),
+            OutboundTls::Simple(_) | OutboundTls::Mutual { .. } => {
+                Way::Foreign { mode, reason: outbound.reason }
+            }
+            OutboundTls::Refuse(refusal) => Way::Refused(refusal),
             OutboundTls::IstioMutual { sni, accepted } => Way::Mesh {
                 sni: Sni::of(sni),
                 accepted: match &self.to.accept {

@@ -74,6 +74,11 @@ impl AcceptedNames {
         if expanded.is_empty() { Self::Anybody } else { Self::OneOf(NameSet(expanded)) }
     }
 
+    /// Accepts exactly `names`, without aliases of the trust domain; `None` if there are none.
+    pub(crate) fn exactly(names: &[String]) -> Option<Self> {
+        NameSet::of_texts(names).map(Self::OneOf)
+    }
+
     /// The same as a matcher over verified SPIFFE IDs.
     ///
     /// `None` if nobody can match: there are names, but none of them is a SPIFFE ID.
@@ -96,11 +101,7 @@ impl fmt::Display for AcceptedNames {
             Self::Anybody => return f.write_str("anybody in the mesh"),
             Self::OneOf(names) => names,
         };
-        for (nth, name) in names.iter().enumerate() {
-            let comma = if nth == 0 { "" } else { ", " };
-            write!(f, "{comma}{name}")?;
-        }
-        Ok(())
+        names.fmt(f)
     }
 }
 
@@ -110,8 +111,28 @@ impl fmt::Display for AcceptedNames {
 pub struct NameSet(BTreeSet<PeerName>);
 
 impl NameSet {
+    /// `None` without a name.
+    pub(crate) fn of_texts(names: &[String]) -> Option<Self> {
+        let names: BTreeSet<PeerName> = names
+            .iter()
+            .map(|name| PeerName::from(name.as_str()))
+            .collect();
+        (!names.is_empty()).then_some(Self(names))
+    }
+
     /// The names, in byte order of their kind: SPIFFE IDs first.
     pub fn iter(&self) -> impl Iterator<Item = &PeerName> {
         self.0.iter()
+    }
+}
+
+/// Separated by commas.
+impl fmt::Display for NameSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, name) in self.iter().enumerate() {
+            let comma = if nth == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}")?;
+        }
+        Ok(())
     }
 }

@@ -164,7 +164,10 @@ impl<'n> Field<'n> {
         for field in object.fields() {
             let name = field.key();
             if kept.contains(&name) {
-                verbatim.keep(name, &field.field)?;
+                // Null is absent, as for the fields that are read.
+                if !field.field.is_null() {
+                    verbatim.keep(name, &field.field)?;
+                }
             } else if !read.contains(&name) {
                 let nearest = nearest(name, read).or_else(|| nearest(name, kept));
                 let fault = ParseFault::UnknownField { name: shorten(name), nearest };

@@ -88,7 +88,35 @@ pub(crate) fn short_names(host: &str) -> Option<[&str; 2]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_host_name, is_host_pattern, normalize, short_names};
+    use super::{is_host_name, is_host_pattern, is_wildcard_domain, normalize, short_names};
+
+    #[test]
+    fn hosts_of_rules() {
+        for (text, want) in [
+            ("*", true),
+            ("*.example.com", true),
+            ("*-a.example.com", true),
+            ("*a", true),
+            ("api", true),
+            ("123", true),
+            ("api.example.com.", true),
+            ("API.example.com", true),
+            ("", false),
+            ("a_b", false),
+            ("a.*", false),
+            ("a*", false),
+            ("**", false),
+            ("*--a", false),
+            ("-a", false),
+            ("a..b", false),
+            ("10.0.0.1", false),
+            ("a.b..", false),
+        ] {
+            assert_eq!(is_wildcard_domain(text), want, "{text}");
+        }
+        assert!(!is_wildcard_domain(&["a"; 129].join(".")), "257 bytes");
+        assert!(!is_wildcard_domain(&"a".repeat(64)), "a label of 64");
+    }
 
     #[test]
     fn names() {

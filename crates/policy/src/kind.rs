@@ -11,15 +11,17 @@ use crate::{Labels, Metadata, ResourceName};
 pub(crate) enum Kind {
     AuthorizationPolicy,
     PeerAuthentication,
+    DestinationRule,
     ServiceEntry,
     Sidecar,
     WorkloadEntry,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::AuthorizationPolicy,
         Self::PeerAuthentication,
+        Self::DestinationRule,
         Self::ServiceEntry,
         Self::Sidecar,
         Self::WorkloadEntry,
@@ -29,11 +31,13 @@ impl Kind {
     const NAMES: &'static [&'static str] = &[
         "AuthorizationPolicy",
         "PeerAuthentication",
+        "DestinationRule",
         "ServiceEntry",
         "Sidecar",
         "WorkloadEntry",
         "AuthorizationPolicyList",
         "PeerAuthenticationList",
+        "DestinationRuleList",
         "ServiceEntryList",
         "SidecarList",
         "WorkloadEntryList",
@@ -44,6 +48,7 @@ impl Kind {
         match self {
             Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::PeerAuthentication => "PeerAuthentication",
+            Self::DestinationRule => "DestinationRule",
             Self::ServiceEntry => "ServiceEntry",
             Self::Sidecar => "Sidecar",
             Self::WorkloadEntry => "WorkloadEntry",
@@ -61,7 +66,7 @@ impl Kind {
             Self::AuthorizationPolicy | Self::PeerAuthentication => {
                 &["security.istio.io/v1", "security.istio.io/v1beta1"]
             }
-            Self::ServiceEntry | Self::Sidecar | Self::WorkloadEntry => &[
+            Self::DestinationRule | Self::ServiceEntry | Self::Sidecar | Self::WorkloadEntry => &[
                 "networking.istio.io/v1",
                 "networking.istio.io/v1beta1",
                 "networking.istio.io/v1alpha3",
@@ -277,11 +282,5 @@ const NETWORKING: &str = "networking.istio.io";
 
 /// The kinds of Istio that are not read here, by group.
 const UNREAD_SECURITY: &[&str] = &["RequestAuthentication"];
-const UNREAD_NETWORKING: &[&str] = &[
-    "DestinationRule",
-    "EnvoyFilter",
-    "Gateway",
-    "ProxyConfig",
-    "VirtualService",
-    "WorkloadGroup",
-];
+const UNREAD_NETWORKING: &[&str] =
+    &["EnvoyFilter", "Gateway", "ProxyConfig", "VirtualService", "WorkloadGroup"];

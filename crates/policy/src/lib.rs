@@ -39,6 +39,7 @@
 mod accepted_names;
 mod authorization;
 mod connection_pool;
+mod destination_rule;
 mod discovery;
 mod dry_run;
 mod explain;
@@ -49,6 +50,7 @@ mod host_name;
 mod inventory;
 mod kind;
 mod label_hash;
+mod label_syntax;
 mod labels;
 mod lint;
 mod member;
@@ -67,6 +69,7 @@ mod resolved;
 mod resource;
 mod resource_name;
 mod resources;
+mod rule_lookup;
 mod scalar;
 mod selector;
 mod selector_index;
@@ -88,6 +91,10 @@ pub use authorization::{
     AuthorizationReason, AuthorizationViolation, Condition, Connection, Operation, PeerNames, Rule,
     SelectedAuthorization, Source, TargetRef, Verdict,
 };
+pub use destination_rule::{
+    ClientTls, ClientTlsMode, DestinationRule, DestinationRuleViolation, LoadBalancer, PortPolicy,
+    Subset, TrafficPolicy,
+};
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
 pub use handle::{PolicyHandle, PolicySnapshot};
@@ -99,7 +106,10 @@ pub use member::{Member, ServedPort};
 pub use metadata::Metadata;
 pub use mode::{MtlsMode, UnknownMode};
 pub use origin::Origin;
-pub use outbound::{Outbound, OutboundChoice, OutboundReason, OutboundTls};
+pub use outbound::{
+    ClientCredential, Origination, Outbound, OutboundChoice, OutboundReason, OutboundRefusal,
+    OutboundTls, Roots, RulePart, RuleRef, ServerNames, Sni,
+};
 pub use parse_error::{ParseError, ParseFault};
 pub use parse_options::ParseOptions;
 pub use peer_authentication::PeerAuthentication;
@@ -107,6 +117,7 @@ pub use policy_set::PolicySet;
 pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
+pub use rule_lookup::RuleStep;
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;
 pub use sidecar::{

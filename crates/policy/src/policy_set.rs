@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::authorization::AuthorizationPolicies;
 use crate::mode_policies::ModePolicies;
+use crate::rule_lookup::DestinationRules;
 use crate::sidecar::SidecarIndex;
 use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolicies};
 
@@ -16,6 +17,7 @@ pub struct PolicySet {
     modes: ModePolicies,
     sidecars: SidecarIndex,
     authorization: AuthorizationPolicies,
+    destination_rules: DestinationRules,
     tightened: bool,
 }
 
@@ -30,7 +32,8 @@ impl PolicySet {
         let sidecars = SidecarIndex::new(resources.sidecars());
         let authorization =
             AuthorizationPolicies::compile(&settings, resources.authorization_policies());
-        Self { settings, modes, authorization, sidecars, tightened: false }
+        let destination_rules = DestinationRules::compile(&settings, resources.destination_rules());
+        Self { settings, modes, authorization, sidecars, destination_rules, tightened: false }
     }
 
     /// The same policies, with every port of every workload at STRICT: for who may not rely on them any more, such as when
@@ -101,6 +104,11 @@ impl PolicySet {
     /// The `AuthorizationPolicy` objects, to choose those for a workload in advance.
     pub fn authorization_policies(&self) -> &AuthorizationPolicies {
         &self.authorization
+    }
+
+    /// The rules that clients go by.
+    pub(crate) fn destination_rules(&self) -> &DestinationRules {
+        &self.destination_rules
     }
 
     /// The `PeerAuthentication` policies.

@@ -11,8 +11,8 @@ use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
 use crate::{
-    AuthorizationPolicy, Metadata, Origin, ParseOptions, PeerAuthentication, ResourceName,
-    ServiceEntry, Sidecar, WorkloadEntry, tree,
+    AuthorizationPolicy, DestinationRule, Metadata, Origin, ParseOptions, PeerAuthentication,
+    ResourceName, ServiceEntry, Sidecar, WorkloadEntry, tree,
 };
 
 /// Objects that belong together, such as those of a file or a directory.
@@ -23,6 +23,7 @@ use crate::{
 pub struct Resources {
     authorization_policies: Vec<AuthorizationPolicy>,
     peer_authentications: Vec<PeerAuthentication>,
+    destination_rules: Vec<DestinationRule>,
     service_entries: Vec<ServiceEntry>,
     sidecars: Vec<Sidecar>,
     workload_entries: Vec<WorkloadEntry>,
@@ -116,6 +117,7 @@ impl Resources {
         self.authorization_policies
             .extend(other.authorization_policies);
         self.peer_authentications.extend(other.peer_authentications);
+        self.destination_rules.extend(other.destination_rules);
         self.service_entries.extend(other.service_entries);
         self.sidecars.extend(other.sidecars);
         self.workload_entries.extend(other.workload_entries);
@@ -142,6 +144,16 @@ impl Resources {
         policies: impl IntoIterator<Item = PeerAuthentication>,
     ) -> Self {
         self.peer_authentications.extend(policies);
+        self
+    }
+
+    /// Adds values, taken as they are.
+    #[must_use]
+    pub fn with_destination_rules(
+        mut self,
+        rules: impl IntoIterator<Item = DestinationRule>,
+    ) -> Self {
+        self.destination_rules.extend(rules);
         self
     }
 
@@ -182,6 +194,11 @@ impl Resources {
         &self.peer_authentications
     }
 
+    /// The `DestinationRule` objects, in the order they were read.
+    pub fn destination_rules(&self) -> &[DestinationRule] {
+        &self.destination_rules
+    }
+
     /// The `ServiceEntry` objects, in the order they were read.
     pub fn service_entries(&self) -> &[ServiceEntry] {
         &self.service_entries
@@ -220,6 +237,7 @@ impl Resources {
     fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
         names(&self.authorization_policies)
             .chain(names(&self.peer_authentications))
+            .chain(names(&self.destination_rules))
             .chain(names(&self.service_entries))
             .chain(names(&self.sidecars))
             .chain(names(&self.workload_entries))
@@ -282,6 +300,9 @@ impl Resources {
             Kind::PeerAuthentication => {
                 push(&mut self.peer_authentications, object, metadata, warnings)?;
             }
+            Kind::DestinationRule => {
+                push(&mut self.destination_rules, object, metadata, warnings)?;
+            }
             Kind::ServiceEntry => push(&mut self.service_entries, object, metadata, warnings)?,
             Kind::Sidecar => push(&mut self.sidecars, object, metadata, warnings)?,
             Kind::WorkloadEntry => push(&mut self.workload_entries, object, metadata, warnings)?,
@@ -313,6 +334,7 @@ impl PartialEq for Resources {
     fn eq(&self, other: &Self) -> bool {
         self.authorization_policies == other.authorization_policies
             && self.peer_authentications == other.peer_authentications
+            && self.destination_rules == other.destination_rules
             && self.service_entries == other.service_entries
             && self.sidecars == other.sidecars
             && self.workload_entries == other.workload_entries

@@ -17,6 +17,9 @@ pub struct MeshSettings {
     /// Whether the TLS blocks of `Sidecar` ingress listeners take effect. Default true; Istio's own default is false, where a
     /// port whose owner wrote such a block serves plaintext.
     pub sidecar_ingress_tls: bool,
+    /// Whose clients go by a `DestinationRule` that does not say it. Default `*`, everybody; `.` is its own namespace. Other
+    /// entries have no effect, as in Istio.
+    pub default_destination_rule_export_to: Vec<String>,
 }
 
 impl MeshSettings {
@@ -28,6 +31,7 @@ impl MeshSettings {
             trust_domain_aliases: Vec::new(),
             enable_auto_mtls: true,
             sidecar_ingress_tls: true,
+            default_destination_rule_export_to: vec!["*".to_owned()],
         }
     }
 
@@ -66,6 +70,16 @@ impl MeshSettings {
     #[must_use]
     pub fn with_sidecar_ingress_tls(mut self, enable: bool) -> Self {
         self.sidecar_ingress_tls = enable;
+        self
+    }
+
+    /// Sets whose clients go by a `DestinationRule` that does not say it.
+    #[must_use]
+    pub fn with_default_destination_rule_export_to(
+        mut self,
+        namespaces: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.default_destination_rule_export_to = namespaces.into_iter().map(Into::into).collect();
         self
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::ResourceName;
 use crate::authorization::AuthorizationViolation;
 use crate::parse_error::{Place, did_you_mean};
+use crate::{DestinationRuleViolation, ResourceName};
 
 /// A rule of Istio's validation that an object breaks (rules PAV-1 to PAV-7 for `PeerAuthentication`).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -185,6 +185,9 @@ pub enum Violation {
         /// What is written.
         found: String,
     },
+    /// What only a `DestinationRule` can break.
+    #[error(transparent)]
+    DestinationRule(#[from] DestinationRuleViolation),
     /// A service account that cannot be part of a SPIFFE ID.
     #[error("`{found}` is no service account")]
     BadServiceAccount {
@@ -234,6 +237,7 @@ impl Violation {
             Self::ConnectionPoolEmpty => "connection_pool_empty",
             Self::UpgradeAndClientProtocol => "upgrade_and_client_protocol",
             Self::BadDuration { .. } => "bad_duration",
+            Self::DestinationRule(broken) => broken.reason(),
             Self::BadServiceAccount { .. } => "bad_service_account",
         }
     }
@@ -277,7 +281,9 @@ impl Warning {
     /// A short name that stays stable, for metrics and tests.
     pub fn reason(&self) -> &'static str {
         match self.caution {
-            Caution::SelectorWithoutLabels => "selector_without_labels",
+            Caution::SelectorWithoutLabels | Caution::RuleSelectorWithoutLabels => {
+                "selector_without_labels"
+            }
             Caution::TlsFilesWithoutEffect => "tls_files_without_effect",
             Caution::OldTlsWithoutCiphers => "old_tls_without_ciphers",
             Caution::HttpPoolWithoutHttp => "http_pool_without_http",
@@ -325,4 +331,9 @@ pub enum Caution {
         "on a connection that is not HTTP these conditions are not looked at, so the rule denies all that is left: name the ports"
     )]
     DenyHttpOnly,
+    /// `workloadSelector: {}` on a `DestinationRule`: the rule is for all clients of its namespace, and for no others.
+    #[error(
+        "a selector without labels selects every client of the namespace, and hides the rule from all others"
+    )]
+    RuleSelectorWithoutLabels,
 }

@@ -3,8 +3,9 @@
 
 use meshtls_identity::IdMatcher;
 use meshtls_policy::{
-    AcceptedNames, Discovery, EndpointTls, Inventory, MeshSettings, MtlsMode, OutboundChoice,
-    OutboundReason, OutboundTls, PeerAuthentication, PeerName, PolicySet, Resolution, Resources,
+    AcceptedNames, Discovery, EndpointTls, Inventory, Labels, MeshSettings, MtlsMode,
+    OutboundChoice, OutboundReason, OutboundTls, PeerAuthentication, PeerName, PolicySet,
+    Resolution, Resources, Workload,
 };
 
 const SERVICES: &str = "
@@ -315,7 +316,7 @@ fn each_reason_can_be_had() {
             true,
         ),
     ] {
-        let decision = set.outbound(view, endpoint, choice);
+        let decision = set.outbound(&client(), view, "", endpoint, choice);
         assert_eq!(decision.reason, want, "{name}");
         assert_eq!(matches!(decision.tls, OutboundTls::IstioMutual { .. }), mutual, "{name}");
         assert_eq!(decision.is_auto(), is_auto, "{name}");
@@ -334,11 +335,11 @@ fn the_server_name_and_who_may_answer() {
         let view = inventory.service("web", host, port).unwrap();
         let endpoint = view.endpoints.first().unwrap().clone();
         match set
-            .outbound(&view, &endpoint, OutboundChoice::IstioMutual)
+            .outbound(&client(), &view, "", &endpoint, OutboundChoice::IstioMutual)
             .tls
         {
             OutboundTls::IstioMutual { sni, accepted } => (sni, accepted),
-            OutboundTls::Disable => unreachable!("mTLS was chosen"),
+            other => unreachable!("mTLS was chosen, not {other:?}"),
         }
     };
     let (sni, accepted) = decide("httpbin.foo", 8000);
@@ -361,7 +362,7 @@ fn the_server_name_and_who_may_answer() {
     let mut view = (*inventory.service("web", "httpbin.foo", 8000).unwrap()).clone();
     view.names = vec![PeerName::from("db.example")];
     let endpoint = view.endpoints.first().unwrap();
-    let decision = set.outbound(&view, endpoint, OutboundChoice::IstioMutual);
+    let decision = set.outbound(&client(), &view, "", endpoint, OutboundChoice::IstioMutual);
     let OutboundTls::IstioMutual { accepted, .. } = decision.tls else {
         unreachable!("mTLS was chosen")
     };
@@ -429,4 +430,8 @@ spec:
     let member = inventory.member(&service.endpoints[0]).unwrap();
     assert_eq!(member.name, meshtls_policy::ResourceName::new("foo", "httpbin-1"));
     assert!(member.listens_on(80) && !member.listens_on(8000));
+}
+
+fn client() -> Workload {
+    Workload::new("web", Labels::default())
 }

@@ -389,7 +389,6 @@ fn kinds_of_istio_that_are_not_read_are_skipped() {
     for (group, kind) in [
         ("security.istio.io", "RequestAuthentication"),
         ("security.istio.io", "RequestAuthenticationList"),
-        ("networking.istio.io", "DestinationRule"),
         ("networking.istio.io", "EnvoyFilter"),
         ("networking.istio.io", "Gateway"),
         ("networking.istio.io", "ProxyConfig"),

@@ -123,7 +123,8 @@ fn clients_go_on_as_the_policies_say() {
     let service = ServiceView::new("web.foo.svc.cluster.local", "foo", 80);
     let mut endpoint = Endpoint::new(address, 8080, workload("foo"));
     endpoint.tls = EndpointTls::Istio;
-    let outbound = tightened.outbound(&service, &endpoint, OutboundChoice::Auto);
+    let outbound =
+        tightened.outbound(&endpoint.workload, &service, "", &endpoint, OutboundChoice::Auto);
     assert_eq!(outbound.tls, OutboundTls::Disable);
     assert!(matches!(outbound.reason, OutboundReason::EndpointModeDisable { .. }), "{outbound:?}");
 }

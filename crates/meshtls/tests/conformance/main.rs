@@ -9,6 +9,7 @@
 
 mod authorization;
 mod case;
+mod destination_rule;
 mod dispatch;
 mod outbound;
 mod peer_authentication;

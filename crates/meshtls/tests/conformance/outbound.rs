@@ -1,49 +1,73 @@
-//! `client_tls`: the client's side, as far as no `DestinationRule` speaks.
+//! `client_tls`: the client's side, by `DestinationRule` or by auto mTLS.
 
 use std::error::Error;
 
 use meshtls::policy::{
-    AcceptedNames, Address, Endpoint, EndpointTls, Labels, Location, MeshSettings, OutboundChoice,
-    OutboundTls, PeerName, PolicySet, Resolution, ServiceView, Workload,
+    AcceptedNames, Address, Endpoint, EndpointTls, Labels, Location, MeshSettings, NameSet,
+    OutboundChoice, OutboundTls, PeerName, PolicySet, Registry, Resolution, ServerNames,
+    ServiceView, Sni, Workload,
 };
 use serde_json::{Value, json};
 
 use crate::case::{Case, port, same, text, texts};
+use crate::destination_rule::rules;
 use crate::peer_authentication::{policies, workload};
 
 pub(crate) fn check(case: &Case<'_>) -> Result<(), Box<dyn Error>> {
-    let set = PolicySet::compile(
-        settings(case.field("mesh"))?,
-        &policies(case.field("peerAuthentications"))?,
-    );
+    let resources = policies(case.field("peerAuthentications"))?
+        .with_destination_rules(rules(case.field("destinationRules"))?);
+    let set = PolicySet::compile(settings(case.field("mesh"))?, &resources);
     let place = case.field("endpoint");
     let endpoint = Endpoint::new(
         Address::Host("endpoint".to_owned()),
         port(&place["port"])?,
         workload(place)?,
     );
-    let decision = set.outbound(&service(case, &endpoint)?, &endpoint, OutboundChoice::Auto);
+    let client = workload(case.field("client"))?;
+    let service = service(case, &endpoint)?;
+    let subset = case.field("subset").as_str().unwrap_or_default();
+    let decision = set.outbound(&client, &service, subset, &endpoint, OutboundChoice::Auto);
 
-    let (mode, sni, accepted) = match &decision.tls {
-        OutboundTls::Disable => ("DISABLE", None, Vec::new()),
+    let authority = (None, true);
+    let (sni, names) = match &decision.tls {
+        OutboundTls::Disable | OutboundTls::Refuse(_) => ((None, false), (Vec::new(), false)),
         OutboundTls::IstioMutual { sni, accepted } => {
             let names = match accepted {
                 AcceptedNames::Anybody => Vec::new(),
-                AcceptedNames::OneOf(names) => names.iter().map(ToString::to_string).collect(),
+                AcceptedNames::OneOf(names) => sorted(names),
             };
-            ("ISTIO_MUTUAL", Some(sni), names)
+            ((Some(sni), false), (names, false))
+        }
+        OutboundTls::Simple(origination) | OutboundTls::Mutual { origination, .. } => {
+            let sni = match &origination.sni {
+                Sni::Authority => authority,
+                Sni::Fixed(sni) => (Some(sni), false),
+            };
+            let names = match &origination.names {
+                ServerNames::Authority => (Vec::new(), true),
+                ServerNames::OneOf(names) => (sorted(names), false),
+                ServerNames::ChainOnly | ServerNames::InsecureSkipVerify => (Vec::new(), false),
+            };
+            (sni, names)
         }
     };
+    let rules: Vec<String> = decision.rules.iter().map(ToString::to_string).collect();
     let seen = json!({
-        "mode": mode,
-        "sni": sni,
-        "sni_from_authority": false,
-        "accepted_sans": accepted,
-        "san_from_authority": false,
+        "mode": decision.tls.mode(),
+        "sni": sni.0,
+        "sni_from_authority": sni.1,
+        "accepted_sans": names.0,
+        "san_from_authority": names.1,
         "auto": decision.is_auto(),
-        "destination_rule": Value::Null,
+        "destination_rule": (!rules.is_empty()).then_some(rules),
     });
     same(&seen, case.expected())
+}
+
+fn sorted(names: &NameSet) -> Vec<String> {
+    let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.sort();
+    names
 }
 
 fn settings(mesh: &Value) -> Result<MeshSettings, Box<dyn Error>> {
@@ -66,6 +90,9 @@ fn service(case: &Case<'_>, endpoint: &Endpoint) -> Result<ServiceView, Box<dyn 
     );
     if service["meshExternal"] == true {
         view.location = Location::MeshExternal;
+    }
+    if service["registry"] == "Kubernetes" {
+        view.registry = Registry::Kubernetes;
     }
     view.names = texts(&service["serviceAccounts"])?
         .into_iter()
