@@ -219,6 +219,16 @@ impl Resources {
         &self.warnings
     }
 
+    /// How many objects there are, of all kinds that are read here.
+    pub fn len(&self) -> usize {
+        self.names().count()
+    }
+
+    /// Whether there is no object of a kind that is read here.
+    pub fn is_empty(&self) -> bool {
+        self.names().next().is_none()
+    }
+
     /// Objects of kinds that are not read here.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped

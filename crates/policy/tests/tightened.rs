@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use meshtls_policy::{
-    Endpoint, EndpointTls, Labels, Level, MeshSettings, MtlsMode, OutboundChoice, OutboundReason,
-    OutboundTls, PolicySet, Resources, ServiceView, Winner, Workload,
+    Endpoint, EndpointTls, IngressEffect, Labels, Level, MeshSettings, MtlsMode, OutboundChoice,
+    OutboundReason, OutboundTls, PolicySet, Resources, ServiceView, Winner, Workload,
 };
 
 /// A mesh at PERMISSIVE, a namespace `off` at DISABLE, and in `foo` a workload policy at STRICT with an exception for a port.
@@ -110,6 +110,27 @@ fn the_explanation_says_so_where_it_decides() {
     }
     let as_before = tightened.explain(&workload("foo"), 80);
     assert_eq!(as_before.levels.last().unwrap().level, Level::Port, "STRICT without it");
+}
+
+/// TLS that a Sidecar ends at a DISABLE port is no mesh mTLS: it goes with the mode.
+#[test]
+fn a_sidecar_ends_no_tls_then() {
+    let sidecar = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: { name: a, namespace: 'off' }\n\
+        spec: { ingress: [{ port: { number: 80, protocol: HTTPS, name: web }, defaultEndpoint: '127.0.0.1:8080', \
+        tls: { mode: SIMPLE, serverCertificate: /a, privateKey: /b } }] }\n";
+    let resources =
+        Resources::parse("policies.yaml", &format!("{POLICIES}---\n{sidecar}")).unwrap();
+    let set = Arc::new(PolicySet::compile(MeshSettings::default(), &resources));
+    let tightened = Arc::new(set.tightened());
+    let off = workload("off");
+    let mode = MtlsMode::Strict;
+    for (name, set, want) in [
+        ("as written", set, IngressEffect::Applies),
+        ("tightened", tightened, IngressEffect::MeshMtls { mode }),
+    ] {
+        assert_eq!(set.ingress_tls(&off, 80).unwrap().effect(), want, "{name}");
+        assert_eq!(set.for_workload(&off).ingress_tls(80).unwrap().effect(), want, "{name}");
+    }
 }
 
 #[test]

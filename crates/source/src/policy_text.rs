@@ -74,11 +74,7 @@ impl PolicyText {
             // A tab alone is blank too, and no YAML.
             let content = if blank { &[] } else { content.as_slice() };
             let more = Resources::parse_bytes(&path.display().to_string(), content)?;
-            let used = more.peer_authentications().len()
-                + more.service_entries().len()
-                + more.workload_entries().len();
-            parsed.objects = parsed.objects.saturating_add(used);
-            if used > 0 {
+            if !more.is_empty() {
                 parsed.filled.insert(path.clone());
             } else if more.skipped().is_empty() {
                 parsed.empty.insert(path.clone());
@@ -88,6 +84,7 @@ impl PolicyText {
                 .extend(more)
                 .map_err(|source| PolicyError::Duplicate { path: path.clone(), source })?;
         }
+        parsed.objects = parsed.resources.len();
         Ok(parsed)
     }
 }

@@ -246,6 +246,35 @@ async fn policies_are_given_up_by_a_comment() {
     assert_eq!(watched.mode("foo"), MtlsMode::Permissive);
 }
 
+/// A file of any kind that is read counts as one, and not as empty.
+#[tokio::test(start_paused = true)]
+async fn a_file_may_hold_any_kind_that_is_read() {
+    let kinds = [
+        ("security.istio.io/v1", "AuthorizationPolicy", "{}"),
+        ("security.istio.io/v1", "PeerAuthentication", "{}"),
+        (
+            "networking.istio.io/v1",
+            "ServiceEntry",
+            "{ hosts: [a.example], ports: [{ number: 80, name: http }] }",
+        ),
+        ("networking.istio.io/v1", "Sidecar", "{ egress: [{ hosts: ['*/*'] }] }"),
+        ("networking.istio.io/v1", "WorkloadEntry", "{ address: 10.0.0.1 }"),
+    ];
+    for (version, kind, spec) in kinds {
+        let directory = strict_foo();
+        let file = directory.path().join("foo.yaml");
+        let watched = Watched::new(&file);
+        let object = format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: a, namespace: foo }}\nspec: {spec}\n"
+        );
+        fs::write(&file, object).unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "version 2", "{kind}");
+        assert_eq!(watched.health.status().objects, 1, "{kind}");
+        fs::write(&file, "---\n").unwrap();
+        assert_eq!(watched.reports.after_some_looks().await, "kept: emptied", "{kind}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_directory_is_one_set() {
     let directory = strict_foo();
