@@ -87,9 +87,11 @@ mod workload_policies;
 
 pub use accepted_names::{AcceptedNames, NameSet, PeerName};
 pub use authorization::{
-    Action, Attribute, Authorization, AuthorizationPolicies, AuthorizationPolicy,
-    AuthorizationReason, AuthorizationViolation, Condition, Connection, Operation, PeerNames, Rule,
-    SelectedAuthorization, Source, TargetRef, Verdict,
+    Action, Attribute, Authorization, AuthorizationExplanation, AuthorizationNote,
+    AuthorizationPolicies, AuthorizationPolicy, AuthorizationReason, AuthorizationTrap,
+    AuthorizationViolation, Condition, Connection, ConnectionReport, FailedCondition, NotSelected,
+    Operation, PeerNames, PolicyOutcome, PolicyReport, Rule, RuleReport, SelectedAuthorization,
+    Sense, Source, TargetRef, UnknownCondition, Verdict, VerdictReport,
 };
 pub use destination_rule::{
     ClientTls, ClientTlsMode, DestinationRule, DestinationRuleViolation, LoadBalancer, PortPolicy,

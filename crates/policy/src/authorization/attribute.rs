@@ -84,10 +84,14 @@ impl Attribute {
     }
 }
 
-/// Whether a value of a list has to fit, or none may.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sense {
+/// Whether one of a list's values has to fit, or none may.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a list is the one or the other")]
+pub enum Sense {
+    /// As in `principals`.
     OneOf,
+    /// As in `notPrincipals`.
     NoneOf,
 }
 

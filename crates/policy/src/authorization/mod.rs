@@ -5,6 +5,7 @@ mod compile;
 mod connection;
 mod decide;
 mod expand;
+mod explain;
 mod index;
 mod ip_block;
 mod lists;
@@ -15,9 +16,14 @@ mod serde_form;
 mod values;
 mod violation;
 
-pub use attribute::Attribute;
+pub use attribute::{Attribute, Sense};
 pub use connection::{Connection, PeerNames};
 pub use decide::{Authorization, AuthorizationReason, Verdict};
+pub use explain::{
+    AuthorizationExplanation, AuthorizationNote, AuthorizationTrap, ConnectionReport,
+    FailedCondition, NotSelected, PolicyOutcome, PolicyReport, RuleReport, UnknownCondition,
+    VerdictReport,
+};
 pub use index::{AuthorizationPolicies, SelectedAuthorization};
 pub use rule::{Condition, Operation, Rule, Source};
 pub use violation::AuthorizationViolation;

@@ -8,7 +8,7 @@ use crate::field::{Field, shorten};
 use crate::parse_error::ParseError;
 use crate::violation::Violation;
 
-/// Reads a list and refuses the values that its attribute does not take (rules AZV-12 to AZV-16).
+/// Reads a list and refuses the values that its attribute does not take (rules AZV-9 to AZV-15).
 pub(super) fn read(field: &Field<'_>, attribute: Attribute) -> Result<Vec<String>, ParseError> {
     let items = field.list()?;
     if attribute == Attribute::SourceServiceAccount {

@@ -2,7 +2,7 @@
 
 use crate::parse_error::did_you_mean;
 
-/// A rule of Istio's validation that an `AuthorizationPolicy` breaks (rules AZV-1 to AZV-20).
+/// A rule of Istio's validation that an `AuthorizationPolicy` breaks (rules AZV-1 to AZV-17).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizationViolation {
