@@ -38,6 +38,7 @@
 
 mod accepted_names;
 mod authorization;
+mod compare;
 mod connection_pool;
 mod destination_rule;
 mod discovery;
@@ -64,6 +65,7 @@ mod parse_error;
 mod parse_options;
 mod peer_authentication;
 mod policy_set;
+mod print;
 mod protocol;
 mod resolved;
 mod resource;
@@ -92,6 +94,10 @@ pub use authorization::{
     AuthorizationViolation, Condition, Connection, ConnectionReport, FailedCondition, NotSelected,
     Operation, PeerNames, PolicyOutcome, PolicyReport, Rule, RuleReport, SelectedAuthorization,
     Sense, Source, TargetRef, UnknownCondition, Verdict, VerdictReport,
+};
+pub use compare::{
+    Blocked, Caller, Change, Comparison, DeadPolicy, Effect, Exception, ModeChange, Observation,
+    Observations, ObservedCaller, Outcome, Proposal, Remedy, Security, compare,
 };
 pub use destination_rule::{
     ClientTls, ClientTlsMode, DestinationRule, DestinationRuleViolation, LoadBalancer, PortPolicy,
