@@ -4,7 +4,7 @@ mod attribute;
 mod compile;
 mod connection;
 mod decide;
-mod expand;
+pub(crate) mod expand;
 mod explain;
 mod index;
 mod ip_block;

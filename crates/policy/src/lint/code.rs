@@ -102,6 +102,50 @@ codes! {
     StrictInDisabledNamespace = "MT014" Error,
     /// A policy on trial that would change nothing.
     DryRunWithoutEffect = "MT015" Warning,
+    /// ALLOW that a plaintext peer fits, because it asks only who the peer is not (rule AZ-14).
+    AllowAdmitsPlaintext = "MT201" Error,
+    /// DENY that denies more connections than it says, because its HTTP conditions are left out (rule AZ-9).
+    DenyWidened = "MT202" Warning,
+    /// An ALLOW rule that no connection matches, because it has an HTTP condition (rule AZ-8).
+    AllowRuleDropped = "MT203" Error,
+    /// A principal written with `spiffe://` (rule AZ-10).
+    PrincipalWithScheme = "MT204" Error,
+    /// A star that is neither the first nor the last character, and so a literal one (rule AZ-10).
+    LiteralStar = "MT205" Error,
+    /// `cluster.local` in a principal, in a mesh that has another trust domain (rule AZ-17).
+    PointerToTrustDomain = "MT206" Note,
+    /// A trust domain that is none of the mesh.
+    ForeignTrustDomain = "MT207" Warning,
+    /// A principal pattern that is not taken to the other names of the trust domain (rule AZ-17).
+    PatternNotExpanded = "MT208" Warning,
+    /// ALLOW without rules: nobody may connect (rule AZ-6).
+    AllowWithoutRules = "MT209" Note,
+    /// CUSTOM: here every connection that matches is refused (rule AZ-5).
+    CustomRefuses = "MT210" Warning,
+    /// A port on which no selected workload listens.
+    PortUnserved = "MT211" Warning,
+    /// A Service's port that is another one at the workload (rule AZ-16).
+    PortIsServicePort = "MT212" Error,
+    /// `targetRefs`: the policy is for no workload (rule AZ-3).
+    TargetRefsIgnored = "MT213" Warning,
+    /// A dry-run annotation that is neither `true` nor `false`; only a value can have it.
+    DryRunUnreadable = "MT214" Warning,
+    /// A TLS block for a port that is not DISABLE (rule SI-4).
+    IngressTlsIgnored = "MT301" Error,
+    /// A TLS block in a mesh that has them turned off (rule SI-3).
+    IngressTlsTurnedOff = "MT302" Error,
+    /// A port declared `HTTPS` or `TLS` on which nothing ends TLS (rule SI-4).
+    IngressWithoutTls = "MT303" Warning,
+    /// A `Sidecar` that is for no workload, because others come before it (rule SI-1).
+    ShadowedSidecar = "MT304" Warning,
+    /// An endpoint of a service of the mesh without service account: it gets plaintext.
+    EndpointWithoutAccount = "MT401" Warning,
+    /// A `workloadSelector` that selects no `WorkloadEntry`.
+    NoEntrySelected = "MT402" Warning,
+    /// A host and port that an older entry of the namespace has already.
+    HostTwice = "MT403" Warning,
+    /// A service account and a label that contradict each other.
+    IdentityContradiction = "MT404" Error,
 }
 
 impl fmt::Display for Code {

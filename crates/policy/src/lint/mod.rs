@@ -1,10 +1,15 @@
 //! What in a set of objects does not do what it seems to.
 
+mod audience;
+mod authorization_policy;
 mod code;
 mod context;
 mod finding;
 mod peer_authentication;
 mod selectors;
+mod service_entry;
+mod sidecar;
+mod workload_entry;
 mod world;
 
 use self::context::Context;
@@ -51,5 +56,9 @@ pub fn lint(
     let context = Context::new(settings, resources, inventory);
     let mut findings = Findings::new(resources);
     peer_authentication::check(&context, &mut findings);
+    authorization_policy::check(&context, &mut findings);
+    sidecar::check(&context, &mut findings);
+    service_entry::check(&context, &mut findings);
+    workload_entry::check(&context, &mut findings);
     findings.sorted()
 }

@@ -99,22 +99,57 @@ impl World {
             .filter_map(|number| self.all.get(*number))
     }
 
-    /// For each selector, by its number, the workloads of a namespace that it selects.
+    /// For each selector, by its number, the workloads that it selects: of one namespace, or (`None`) of all.
     pub(super) fn selected_by(
         &self,
-        namespace: &str,
+        namespace: Option<&str>,
         selectors: &Selectors<'_>,
     ) -> Vec<Vec<&Alike>> {
         let mut selected = vec![Vec::new(); selectors.len()];
-        for alike in self.of_namespace(namespace) {
+        for alike in self.within(namespace) {
             for number in selectors.selecting(&alike.workload.labels) {
-                selected
-                    .get_mut(number)
-                    .into_iter()
-                    .for_each(|list| list.push(alike));
+                if let Some(list) = selected.get_mut(number) {
+                    list.push(alike);
+                }
             }
         }
         selected
+    }
+
+    /// The workloads of one namespace, or (`None`) of all.
+    pub(super) fn within(&self, namespace: Option<&str>) -> Vec<&Alike> {
+        match namespace {
+            Some(namespace) => self.of_namespace(namespace).collect(),
+            None => self.all.iter().collect(),
+        }
+    }
+}
+
+/// What an inventory knows of the ports of some workloads.
+pub(super) struct KnownPorts<'a> {
+    pub(super) listens: BTreeSet<u16>,
+    /// By service port: a host that has it, and the workload ports it leads to.
+    pub(super) services: BTreeMap<u16, (&'a str, BTreeSet<u16>)>,
+}
+
+impl<'a> KnownPorts<'a> {
+    /// Nothing, if there are no such workloads, or the ports of one are not known: it may listen anywhere.
+    pub(super) fn of(workloads: &[&'a Alike]) -> Option<Self> {
+        if workloads.is_empty() || workloads.iter().any(|alike| alike.ports.is_empty()) {
+            return None;
+        }
+        let mut known = Self { listens: BTreeSet::new(), services: BTreeMap::new() };
+        for alike in workloads {
+            known.listens.extend(&alike.ports);
+            for (port, service) in &alike.service_ports {
+                let (_, targets) = known
+                    .services
+                    .entry(*port)
+                    .or_insert_with(|| (&service.host, BTreeSet::new()));
+                targets.extend(&service.ports);
+            }
+        }
+        Some(known)
     }
 }
 

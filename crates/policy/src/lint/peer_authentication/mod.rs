@@ -9,6 +9,7 @@ mod scope;
 use std::collections::BTreeMap;
 
 use self::scope::Scope;
+use super::audience;
 use super::code::Code;
 use super::context::Context;
 use super::finding::Findings;
@@ -65,15 +66,12 @@ fn matches_nothing(scope: &Scope<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         for policy in &group.policies {
-            findings.add(
-                Code::SelectorMatchesNothing,
+            audience::matches_nothing(
                 *policy,
                 "spec.selector.matchLabels",
-                format!(
-                    "no workload of namespace {} in the inventory has the labels {}",
-                    scope.namespace, policy.selector
-                ),
-                "the labels of a workload in this namespace (each one of the selector must be there), or delete the policy",
+                Some(scope.namespace),
+                &policy.selector,
+                findings,
             );
         }
     }

@@ -1,11 +1,10 @@
 //! Port entries that do nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::scope::{Group, Scope};
+use super::scope::Scope;
 use crate::PeerAuthentication;
 use crate::lint::code::Code;
 use crate::lint::finding::{Findings, some_of};
+use crate::lint::world::KnownPorts;
 
 /// Port entries without a selector have no effect (rule PA-8). Validation refuses them, values may have them.
 pub(super) fn without_selector(scope: &Scope<'_>, findings: &mut Findings<'_>) {
@@ -25,7 +24,7 @@ pub(super) fn without_selector(scope: &Scope<'_>, findings: &mut Findings<'_>) {
 /// The entries of the policies that can have some.
 pub(super) fn entries(scope: &Scope<'_>, findings: &mut Findings<'_>) {
     for group in &scope.groups {
-        let known = Known::of(group);
+        let known = KnownPorts::of(&group.members);
         for policy in &group.policies {
             for (port, mode) in &policy.ports {
                 match &known {
@@ -43,7 +42,7 @@ pub(super) fn entries(scope: &Scope<'_>, findings: &mut Findings<'_>) {
 fn unserved(
     policy: &PeerAuthentication,
     port: u16,
-    known: &Known<'_>,
+    known: &KnownPorts<'_>,
     findings: &mut Findings<'_>,
 ) {
     let field = format!("spec.portLevelMtls.{port}");
@@ -94,32 +93,4 @@ fn redundant(
         format!("{what} port {port} is {merged} as every port of these workloads"),
         "another mode, or no entry",
     );
-}
-
-/// What the inventory knows of the ports of a group's workloads.
-struct Known<'a> {
-    listens: BTreeSet<u16>,
-    /// By service port: a host that has it, and the workload ports it leads to.
-    services: BTreeMap<u16, (&'a str, BTreeSet<u16>)>,
-}
-
-impl<'a> Known<'a> {
-    /// Nothing, if a workload's ports are not known: it may listen anywhere.
-    fn of(group: &Group<'a>) -> Option<Self> {
-        if group.members.is_empty() || group.members.iter().any(|member| member.ports.is_empty()) {
-            return None;
-        }
-        let mut known = Self { listens: BTreeSet::new(), services: BTreeMap::new() };
-        for member in &group.members {
-            known.listens.extend(&member.ports);
-            for (port, service) in &member.service_ports {
-                let (_, targets) = known
-                    .services
-                    .entry(*port)
-                    .or_insert_with(|| (&service.host, BTreeSet::new()));
-                targets.extend(&service.ports);
-            }
-        }
-        Some(known)
-    }
 }

@@ -63,7 +63,7 @@ impl<'a> Scope<'a> {
         }
         let index = Selectors::new(groups.iter().map(|group| group.selector));
         if let Some(world) = &context.world {
-            let selected = world.selected_by(namespace, &index);
+            let selected = world.selected_by(Some(namespace), &index);
             for (group, members) in groups.iter_mut().zip(selected) {
                 group.members = members;
             }

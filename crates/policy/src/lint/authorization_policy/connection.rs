@@ -1,0 +1,98 @@
+//! Rules that mean something else on a connection than on an HTTP request, or to a peer without certificate.
+
+use super::asked::{Asked, Part};
+use crate::lint::code::Code;
+use crate::lint::context::Context;
+use crate::lint::finding::Findings;
+use crate::{Action, AuthorizationPolicy, MtlsMode, Workload};
+
+/// HTTP conditions drop an ALLOW rule and widen a DENY rule (rules AZ-8 and AZ-9).
+pub(super) fn http_conditions(
+    policy: &AuthorizationPolicy,
+    rules: &[Vec<Asked<'_>>],
+    findings: &mut Findings<'_>,
+) {
+    let all_dropped = rules.iter().all(|rule| rule.iter().any(Asked::is_http));
+    for rule in rules {
+        let Some(http) = rule.iter().find(|asked| asked.is_http()) else { continue };
+        match policy.action {
+            Action::Allow => {
+                let left = if all_dropped {
+                    "; as no other rule is left, the policy admits nobody"
+                } else {
+                    ""
+                };
+                findings.add(
+                    Code::AllowRuleDropped,
+                    policy,
+                    &*http.field,
+                    format!("only HTTP requests have this, so that the rule admits no connection{left}"),
+                    "a rule of principals, namespaces, ipBlocks and ports alone; check the HTTP part in the application",
+                );
+            }
+            Action::Deny => {
+                let left = if rule.iter().all(Asked::is_http) {
+                    "the rule denies every connection"
+                } else {
+                    "the rule denies every connection that fits the rest of it"
+                };
+                findings.add(
+                    Code::DenyWidened,
+                    policy,
+                    &*http.field,
+                    format!(
+                        "only HTTP requests have this; the condition is left out, so that {left}"
+                    ),
+                    "a rule of what a connection has; deny HTTP requests in the application",
+                );
+            }
+            Action::Audit | Action::Custom => {}
+        }
+    }
+}
+
+/// A peer without certificate fits every negated condition on identities (rule AZ-14).
+pub(super) fn plaintext(
+    context: &Context<'_>,
+    policy: &AuthorizationPolicy,
+    rules: &[Vec<Asked<'_>>],
+    findings: &mut Findings<'_>,
+) {
+    if policy.action != Action::Allow || takes_no_plaintext(context, policy) {
+        return;
+    }
+    for (rule, asked) in policy.rules.iter().zip(rules) {
+        let Some(field) = admits_plaintext(rule.from.len(), asked) else { continue };
+        findings.add(
+            Code::AllowAdmitsPlaintext,
+            policy,
+            field,
+            "a plaintext peer has no identity and so is none of these: the rule admits it",
+            "principals: [\"*\"] beside it, which asks for a certificate; or STRICT for these workloads",
+        );
+    }
+}
+
+/// The negated condition through which a rule admits plaintext, if nothing else in it asks for an identity.
+fn admits_plaintext<'a>(sources: usize, asked: &'a [Asked<'_>]) -> Option<&'a str> {
+    let identity = |part: Part, not: bool| {
+        asked
+            .iter()
+            .find(|asked| asked.part == part && asked.not == not && asked.attribute.is_identity())
+    };
+    if asked.iter().any(Asked::is_http) || identity(Part::When, false).is_some() {
+        return None;
+    }
+    let open: Vec<usize> = (0..sources)
+        .filter(|nth| identity(Part::From(*nth), false).is_none())
+        .collect();
+    let by_source = open.iter().find_map(|nth| identity(Part::From(*nth), true));
+    let when = || if sources == 0 || !open.is_empty() { identity(Part::When, true) } else { None };
+    by_source.or_else(when).map(|asked| &*asked.field)
+}
+
+/// Whether the workloads of a policy are STRICT, as far as the selector tells.
+fn takes_no_plaintext(context: &Context<'_>, policy: &AuthorizationPolicy) -> bool {
+    let typical = Workload::new(policy.name().namespace(), policy.selector.clone());
+    context.enforced.resolve(&typical, 0).mode() == MtlsMode::Strict
+}
