@@ -1,12 +1,15 @@
 //! Every finding, from texts and values as an operator may have them.
 #![expect(clippy::unwrap_used, reason = "a failure to read a test text must fail the test")]
 
+mod authorization_policy;
 mod documentation;
 mod findings;
 mod peer_authentication;
 mod reports;
 mod scale;
 mod scenarios;
+mod services;
+mod sidecar;
 
 use meshtls_policy::{
     Finding, Inventory, MeshSettings, ParseOptions, PeerAuthentication, Resources, lint,

@@ -109,6 +109,104 @@ spec:
     }
 }
 
+/// S4: mTLS for all, off on the port that outsiders use, where the workload ends TLS itself.
+const INGRESS: &str = r#"
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: test
+spec:
+  mtls:
+    mode: STRICT
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: disable-peer-auth-for-external-mtls-port
+  namespace: test
+spec:
+  selector:
+    matchLabels:
+      app: httpbin
+  mtls:
+    mode: STRICT
+  portLevelMtls:
+    9080:
+      mode: DISABLE
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata:
+  name: ingress-sidecar
+  namespace: test
+spec:
+  workloadSelector:
+    labels:
+      app: httpbin
+      version: v1
+  ingress:
+  - port:
+      number: 9080
+      protocol: HTTPS
+      name: external
+    defaultEndpoint: 0.0.0.0:80
+    tls:
+      mode: MUTUAL
+      privateKey: "/etc/istio/tls-certs/tls.key"
+      serverCertificate: "/etc/istio/tls-certs/tls.crt"
+      caCertificates: "/etc/istio/tls-ca-certs/ca.crt"
+  - port:
+      number: 9081
+      protocol: HTTP
+      name: internal
+    defaultEndpoint: 0.0.0.0:80
+"#;
+
+/// The workload of S4, and its Service.
+const HTTPBIN: &str = "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: httpbin, namespace: test }
+spec:
+  hosts: [httpbin.test.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports:
+  - { number: 8443, name: https, protocol: HTTPS, targetPort: 9080 }
+  - { number: 8080, name: http, protocol: HTTP, targetPort: 9081 }
+  endpoints: [{ address: 10.0.0.1, labels: { app: httpbin, version: v1 }, serviceAccount: httpbin }]
+";
+
+#[test]
+fn ingress_tls() {
+    let known = format!("{INGRESS}{HTTPBIN}");
+    let service_port =
+        known.replace("    9080:\n      mode: DISABLE", "    8443:\n      mode: DISABLE");
+    for (name, settings, text, want) in [
+        ("as printed", MeshSettings::default(), INGRESS, vec![]),
+        ("as printed, with the workload", MeshSettings::default(), &*known, vec![]),
+        (
+            "with the Service's port in the exception",
+            MeshSettings::default(),
+            &*service_port,
+            vec![
+                "MT006 test/disable-peer-auth-for-external-mtls-port spec.portLevelMtls.8443",
+                "MT301 test/ingress-sidecar spec.ingress[0].tls",
+            ],
+        ),
+        (
+            "with TLS of Sidecars turned off, as Istio does by default",
+            MeshSettings::default().with_sidecar_ingress_tls(false),
+            INGRESS,
+            vec!["MT302 test/ingress-sidecar spec.ingress[0].tls"],
+        ),
+    ] {
+        assert_eq!(brief(&lint_text(&settings, text)), want, "{name}");
+    }
+}
+
 #[test]
 fn the_caller_that_breaks_is_named() {
     let findings = lint_text(
