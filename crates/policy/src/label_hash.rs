@@ -1,6 +1,6 @@
 //! A hash of a label, computed once where the label is made, so that a lookup computes none.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 /// The hash of `key=value`: quick, of good spread, and the same in every process.
 ///
@@ -29,21 +29,43 @@ fn spread(mut state: u64) -> u64 {
     state ^ (state >> 33)
 }
 
-/// For maps whose keys are such hashes.
-pub(crate) type ByHash = BuildHasherDefault<AsIs>;
+/// For maps whose keys are such hashes: each is taken as it is.
+pub(crate) type ByHash = BuildHasherDefault<Quick>;
 
-/// Takes a number for its own hash.
+/// For maps whose keys are text: as quick, with a secret of the process, so that nobody can choose texts of one hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BySecret(u64);
+
+impl Default for BySecret {
+    fn default() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
+impl BuildHasher for BySecret {
+    type Hasher = Quick;
+
+    fn build_hasher(&self) -> Quick {
+        Quick(self.0)
+    }
+}
+
+/// The hasher of both.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AsIs(u64);
+pub(crate) struct Quick(u64);
 
-impl Hasher for AsIs {
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = spread(words(self.0, bytes));
+    }
+
+    /// The hash of a label.
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = words(self.0, bytes);
-    }
+    /// What ends a text; its length is in its hash already.
+    fn write_u8(&mut self, _: u8) {}
 
     fn finish(&self) -> u64 {
         self.0

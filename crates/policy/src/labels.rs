@@ -16,15 +16,17 @@ pub struct Labels(Vec<Label>);
 #[derive(Clone, Eq, Hash, PartialEq)]
 struct Label {
     hash: u64,
-    key: Box<str>,
-    value: Box<str>,
+    /// The key's length in bytes.
+    key: usize,
+    /// The key, then the value: in one piece, because a lookup on the connection path looks at both.
+    text: Box<str>,
 }
 
 impl Labels {
     /// The value of `key`, if the label is there.
     pub fn get(&self, key: &str) -> Option<&str> {
         let place = self.place(key).ok()?;
-        self.0.get(place).map(|label| &*label.value)
+        self.0.get(place).map(Label::value)
     }
 
     /// Whether there is no label at all.
@@ -39,13 +41,13 @@ impl Labels {
 
     /// Keys and values, in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|label| (&*label.key, &*label.value))
+        self.0.iter().map(|label| (label.key(), label.value()))
     }
 
     /// Adds a label, replacing the value of one with the same key.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
         let label = Label::new(key.into(), value.into());
-        match self.place(&label.key) {
+        match self.place(label.key()) {
             Ok(place) => {
                 if let Some(old) = self.0.get_mut(place) {
                     *old = label;
@@ -82,13 +84,25 @@ impl Labels {
 
     /// Where `key` is, or where it belongs.
     fn place(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|label| (*label.key).cmp(key))
+        self.0.binary_search_by(|label| label.key().cmp(key))
     }
 }
 
 impl Label {
     fn new(key: String, value: String) -> Self {
-        Self { hash: label_hash::of(&key, &value), key: key.into(), value: value.into() }
+        let hash = label_hash::of(&key, &value);
+        let length = key.len();
+        let mut text = key;
+        text.push_str(&value);
+        Self { hash, key: length, text: text.into() }
+    }
+
+    fn key(&self) -> &str {
+        self.text.get(..self.key).unwrap_or_default()
+    }
+
+    fn value(&self) -> &str {
+        self.text.get(self.key..).unwrap_or_default()
     }
 }
 
@@ -99,9 +113,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
             .into_iter()
             .map(|(key, value)| Label::new(key.into(), value.into()))
             .collect();
-        labels.sort_by(|a, b| a.key.cmp(&b.key));
+        labels.sort_by(|a, b| a.key().cmp(b.key()));
         labels.dedup_by(|later, kept| {
-            let same = later.key == kept.key;
+            let same = later.key() == kept.key();
             if same {
                 std::mem::swap(later, kept);
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::label_hash::BySecret;
 use crate::resolved::Levels;
 use crate::selector_index::{LabelCounts, SelectorIndex};
 use crate::{PeerAuthentication, Workload};
@@ -12,7 +13,7 @@ use crate::{PeerAuthentication, Workload};
 pub(crate) struct ModePolicies {
     root_namespace: Box<str>,
     root: NamespacePolicies,
-    namespaces: HashMap<Box<str>, NamespacePolicies>,
+    namespaces: HashMap<Box<str>, NamespacePolicies, BySecret>,
 }
 
 impl ModePolicies {
