@@ -204,12 +204,9 @@ impl Shared {
     ) -> Result<(Decision, Option<ClientHello>), Refusal> {
         let deadline = self.detection_timeout.deadline(report.started());
         loop {
-            let mode = report.effective.mode;
-            if self.port.reads_nothing(mode) {
-                return Ok((Decision::Unsniffed(UnsniffedReason::Disabled), None));
-            }
-            match self.port.look(mode, prefix) {
+            match self.port.look(report.effective.rule.mode, prefix) {
                 Look::Decided(decision, opening) => {
+                    report.decided(self.port, prefix, None, decision);
                     return Ok((decision, opening.and_then(client_hello)));
                 }
                 Look::NeedMore => {}
@@ -222,7 +219,9 @@ impl Shared {
                 Some(Err(source)) => return Err(Refusal::Lost { stage: Stage::Detection, source }),
                 None => End::Deadline,
             };
-            return Ok((self.port.give_up(report.effective.mode, prefix, end), None));
+            let decision = self.port.give_up(report.effective.rule.mode, prefix, end);
+            report.decided(self.port, prefix, Some(end), decision);
+            return Ok((decision, None));
         }
     }
 

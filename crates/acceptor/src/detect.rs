@@ -41,7 +41,7 @@ pub(crate) enum Look {
 
 impl Port {
     /// Whether the first bytes matter at all.
-    pub(crate) fn reads_nothing(self, mode: MtlsMode) -> bool {
+    fn reads_nothing(self, mode: MtlsMode) -> bool {
         match mode {
             MtlsMode::Disable => self.protocol == PortProtocol::Tcp,
             MtlsMode::Permissive | MtlsMode::Strict => false,
@@ -51,6 +51,9 @@ impl Port {
     /// What becomes of a connection that began with `prefix` and may go on. It decides as soon as no further byte can
     /// change the outcome.
     pub(crate) fn look(self, mode: MtlsMode, prefix: &[u8]) -> Look {
+        if self.reads_nothing(mode) {
+            return Look::Decided(Decision::Unsniffed(UnsniffedReason::Disabled), None);
+        }
         match sniff(prefix) {
             Sniff::NeedMore(Hint::Undetermined | Hint::Tls) => Look::NeedMore,
             Sniff::NeedMore(Hint::Plaintext) => self.look_at_plaintext(mode, prefix),
@@ -79,6 +82,16 @@ impl Port {
             }
         };
         Look::Decided(decide(mode, self.protocol, first), None)
+    }
+
+    /// As [`look`](Self::look), but plaintext is not asked which HTTP it is: whether it is accepted does not depend on it.
+    pub(crate) fn look_or_take_as_tcp(self, mode: MtlsMode, prefix: &[u8]) -> Look {
+        match (self.look(mode, prefix), sniff(prefix)) {
+            (Look::NeedMore, Sniff::NeedMore(Hint::Plaintext)) => {
+                Look::Decided(decide(mode, self.protocol, FirstBytes::Other), None)
+            }
+            (look, _) => look,
+        }
     }
 
     /// What becomes of a connection that began with `prefix` and was given up there, undecided: at the deadline or at
@@ -170,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        /// A decision stays the same whatever follows, and nobody who is silent gets one.
+        /// A decision stays the same whatever follows, and nobody who is silent gets one on a port that is looked at.
         #[test]
         fn no_further_byte_changes_a_decision(
             bytes in openings(),
@@ -178,7 +191,12 @@ mod tests {
             protocol in prop_oneof![Just(PortProtocol::Http), Just(PortProtocol::Tcp), Just(PortProtocol::Auto)],
         ) {
             let port = Port { protocol, first_speaker: FirstSpeaker::Client };
-            prop_assert_eq!(port.look(mode, &[]), Look::NeedMore);
+            let silent = if port.reads_nothing(mode) {
+                Look::Decided(Decision::Unsniffed(UnsniffedReason::Disabled), None)
+            } else {
+                Look::NeedMore
+            };
+            prop_assert_eq!(port.look(mode, &[]), silent);
             let mut decided = None;
             for len in 1..=bytes.len() {
                 match (port.look(mode, &bytes[..len]), decided) {

@@ -4,15 +4,32 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use meshtls_identity::AcceptedDomains;
-use meshtls_policy::{MtlsMode, PolicyHandle, PolicySet, Winner, Workload};
+use meshtls_policy::{
+    MtlsMode, PolicyHandle, PolicySet, Resolved, Winner, Workload, WorkloadPolicies,
+};
 
 /// What one policy set says about one port.
 #[derive(Debug)]
 pub(crate) struct Effective {
-    set: Arc<PolicySet>,
+    view: WorkloadPolicies,
+    /// What acts.
+    pub(crate) rule: Rule,
+    /// What would act if no policy were on trial, if any of them is for this port.
+    pub(crate) shadow: Option<Rule>,
+    pub(crate) accepted: Arc<AcceptedDomains>,
+}
+
+/// A mode, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Rule {
     pub(crate) mode: MtlsMode,
     pub(crate) winner: Winner,
-    pub(crate) accepted: Arc<AcceptedDomains>,
+}
+
+impl Rule {
+    fn of(resolved: &Resolved<'_>) -> Self {
+        Self { mode: resolved.mode(), winner: resolved.winner() }
+    }
 }
 
 /// The policies in force, and the last answer they gave for the port.
@@ -34,7 +51,7 @@ impl Policies {
         domains: Option<AcceptedDomains>,
     ) -> Self {
         let domains = domains.map(Arc::new);
-        let first = Effective::of(handle.load(), &workload, port, domains.as_ref());
+        let first = Effective::of(&handle.load(), &workload, port, domains.as_ref());
         Self { handle, workload, port, domains, last: ArcSwap::from_pointee(first) }
     }
 
@@ -46,10 +63,10 @@ impl Policies {
     pub(crate) fn now(&self) -> Arc<Effective> {
         let set = self.handle.load();
         let last = self.last.load();
-        if Arc::ptr_eq(&last.set, &set) {
+        if Arc::ptr_eq(last.view.set(), &set) {
             return Arc::clone(&last);
         }
-        let fresh = Arc::new(Effective::of(set, &self.workload, self.port, self.domains.as_ref()));
+        let fresh = Arc::new(Effective::of(&set, &self.workload, self.port, self.domains.as_ref()));
         self.last.store(Arc::clone(&fresh));
         fresh
     }
@@ -57,15 +74,16 @@ impl Policies {
 
 impl Effective {
     fn of(
-        set: Arc<PolicySet>,
+        set: &Arc<PolicySet>,
         workload: &Workload,
         port: u16,
         domains: Option<&Arc<AcceptedDomains>>,
     ) -> Self {
-        let resolved = set.resolve(workload, port);
-        let (mode, winner) = (resolved.mode(), resolved.winner());
+        let view = set.for_workload(workload);
+        let rule = Rule::of(&view.resolve(port));
+        let shadow = view.shadow(port).as_ref().map(Rule::of);
         let accepted =
             domains.map_or_else(|| Arc::new(set.settings().domains().accepted()), Arc::clone);
-        Self { set, mode, winner, accepted }
+        Self { view, rule, shadow, accepted }
     }
 }

@@ -22,6 +22,7 @@
 //! * Detection and handshake each have one absolute deadline, however slowly bytes trickle in.
 //! * Bytes read during detection reach whoever speaks next, all of them and in order.
 //! * The observer is told exactly one outcome for each connection.
+//! * A policy on trial (dry-run) decides nothing; what it would have decided is in the event.
 //! * A policy or an identity that is replaced counts from the next decision on.
 //!
 //! # Sources
@@ -48,6 +49,7 @@ mod refusal;
 mod replay;
 mod report;
 mod servers;
+mod shadow;
 mod slots;
 mod stream;
 #[cfg(feature = "tracing")]
@@ -66,10 +68,11 @@ pub use inbound::{
     Connection, ForeignTls, Inbound, Ingress, IngressPeer, Mesh, Plaintext, Unsniffed,
 };
 pub use listener::{Incoming, Listener, Shutdown};
-pub use observer::{Accepted, Event, Observer, Outcome, Shadow};
+pub use observer::{Accepted, Event, Observer, Outcome};
 pub use opening::OpeningRefusal;
 pub use refusal::{Refusal, Stage};
 pub use replay::Replay;
+pub use shadow::{Shadow, ShadowOutcome};
 pub use stream::{InboundStream, TlsStream};
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]

@@ -1,6 +1,6 @@
 //! What an observer is told: one event for each connection.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use meshtls_policy::{MtlsMode, Winner};
 use meshtls_rustls::VerifiedPeer;
@@ -9,6 +9,7 @@ use crate::{
     decide::{AppProtocol, ForeignTlsReason, PlaintextReason, UnsniffedReason},
     inbound::{Inbound, IngressPeer},
     refusal::Refusal,
+    shadow::Shadow,
 };
 
 /// Is told how each connection ended up. Called on the connection's own task, so it must not block.
@@ -42,8 +43,9 @@ pub struct Event<'a> {
     pub detection: Duration,
     /// From the first byte of ours to the end of the handshake or its failure; `None` if there was no handshake.
     pub handshake: Option<Duration>,
-    /// What a policy on trial would have done. There is none yet, so it is `None`.
-    pub shadow: Option<Shadow>,
+    /// What would have become of it if no policy were on trial. `None` if no policy on trial is for this port, and if
+    /// the connection ended before its first bytes decided.
+    pub shadow: Option<Shadow<'a>>,
 }
 
 /// What became of a connection.
@@ -96,25 +98,6 @@ impl Outcome<'_> {
             Self::Accepted(Accepted::ForeignTls(_)) => "foreign_tls",
             Self::Accepted(Accepted::Unsniffed(_)) => "unsniffed",
             Self::Refused(refusal) => refusal.reason(),
-        }
-    }
-}
-
-/// What a policy on trial would have done with a connection.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Shadow {
-    /// It would have accepted it.
-    Accept,
-    /// It would have refused it, for this [`Refusal::reason`].
-    Refuse(&'static str),
-}
-
-impl fmt::Display for Shadow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accept => f.write_str("accept"),
-            Self::Refuse(reason) => write!(f, "refuse: {reason}"),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    decide::AppProtocol,
+    decide::{AppProtocol, Decision},
+    detect::{End, Port},
     effective::Effective,
     inbound::{Connection, Inbound},
     observer::{Accepted, Event, Observer, Outcome},
     refusal::Refusal,
+    shadow::{Rehearsal, Shadow},
 };
 
 /// The event in the making. Dropped unsent, it reports [`Refusal::Cancelled`].
@@ -21,6 +23,7 @@ pub(crate) struct Report<'a> {
     decided: Option<Instant>,
     handshaken: Option<Instant>,
     pub(crate) effective: Arc<Effective>,
+    rehearsal: Option<Rehearsal>,
 }
 
 impl<'a> Report<'a> {
@@ -38,11 +41,18 @@ impl<'a> Report<'a> {
             decided: None,
             handshaken: None,
             effective,
+            rehearsal: None,
         }
     }
 
     pub(crate) const fn started(&self) -> Instant {
         self.started
+    }
+
+    /// It was decided: `acted` on `prefix`, at `end` if no more of it came.
+    pub(crate) fn decided(&mut self, port: Port, prefix: &[u8], end: Option<End>, acted: Decision) {
+        let shadow = self.effective.shadow.as_ref();
+        self.rehearsal = shadow.map(|shadow| Rehearsal::new(port, shadow.mode, prefix, end, acted));
     }
 
     /// From now on it is the handshake that takes time.
@@ -59,8 +69,8 @@ impl<'a> Report<'a> {
         Connection {
             app_protocol,
             peer_addr: self.peer_addr,
-            mode: self.effective.mode,
-            winner: self.effective.winner.clone(),
+            mode: self.effective.rule.mode,
+            winner: self.effective.rule.winner.clone(),
         }
     }
 
@@ -76,19 +86,29 @@ impl<'a> Report<'a> {
         let Some(observer) = self.observer.take() else { return };
         let now = Instant::now();
         let decided = self.decided.unwrap_or(now);
+        let shadow = self
+            .effective
+            .shadow
+            .as_ref()
+            .zip(self.rehearsal)
+            .map(|(rule, rehearsal)| Shadow {
+                outcome: rehearsal.settle(&outcome),
+                mode: rule.mode,
+                winner: &rule.winner,
+            });
         observer.connection(&Event {
             outcome,
             peer_addr: self.peer_addr,
             port: self.port,
-            mode: self.effective.mode,
-            winner: &self.effective.winner,
+            mode: self.effective.rule.mode,
+            winner: &self.effective.rule.winner,
             detection: decided.saturating_duration_since(self.started),
             handshake: self.decided.map(|decided| {
                 self.handshaken
                     .unwrap_or(now)
                     .saturating_duration_since(decided)
             }),
-            shadow: None,
+            shadow,
         });
     }
 }

@@ -10,8 +10,8 @@ use crate::observer::{Accepted, Event, Observer, Outcome};
 /// Emits one `tracing` event for each connection: `DEBUG` if it was accepted, `INFO` if it was refused, and `WARN` when the
 /// listener cannot accept.
 ///
-/// The fields are `outcome` ([`Outcome::label`]), `peer_addr`, `port`, `mode`, `winner`, `detection` and `handshake` (if there
-/// was one); for accepted ones also `app_protocol`, and `peer_id` or `reason`; for refused ones `error`. Text that a peer may
+/// The fields are `outcome` ([`Outcome::label`]), `peer_addr`, `port`, `mode`, `winner`, `detection`, `handshake` (if there
+/// was one) and `shadow` (if a policy is on trial, such as `would have been refused: plaintext under STRICT by foo/default`); for accepted ones also `app_protocol`, and `peer_id` or `reason`; for refused ones `error`. Text that a peer may
 /// have chosen is escaped, and cut at 256 characters.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -37,6 +37,7 @@ macro_rules! emit {
             winner = %$event.winner,
             detection = ?$event.detection,
             handshake = $event.handshake.map(tracing::field::debug),
+            shadow = $event.shadow.map(tracing::field::display),
         )
     };
 }
@@ -83,7 +84,7 @@ mod tests {
         time::Duration,
     };
 
-    use meshtls_policy::{MtlsMode, Winner};
+    use meshtls_policy::{MtlsMode, ResourceName, Winner};
     use tracing::{Metadata, field::Field, span, subscriber::with_default};
 
     use super::*;
@@ -91,6 +92,7 @@ mod tests {
         decide::{AppProtocol, PlaintextReason},
         opening::OpeningRefusal,
         refusal::Refusal,
+        shadow::{Shadow, ShadowOutcome},
     };
 
     /// Writes down each event as its level and its fields.
@@ -147,6 +149,14 @@ mod tests {
             let accepted = Accepted::Plaintext(PlaintextReason::Permissive, AppProtocol::Http1);
             TracingObserver::new().connection(&event(Outcome::Accepted(accepted)));
             TracingObserver::new().connection(&event(Outcome::Refused(&refusal)));
+            let winner = Winner::Namespace(ResourceName::new("foo", "default"));
+            let shadow = Shadow {
+                outcome: ShadowOutcome::Refuse("plaintext_under_strict"),
+                mode: MtlsMode::Strict,
+                winner: &winner,
+            };
+            let on_trial = Event { shadow: Some(shadow), ..event(Outcome::Accepted(accepted)) };
+            TracingObserver::new().connection(&on_trial);
             TracingObserver::new().accept_failed(&io::Error::other("no room"));
         });
         let rest = "peer_addr=127.0.0.1:5 port=8080 mode=\"PERMISSIVE\" winner=default, no policy sets a mode detection=3ms";
@@ -158,6 +168,10 @@ mod tests {
                 ),
                 format!(
                     "INFO outcome=\"hello_ssl3\" error=\"the ClientHello asks for SSL 3.0\" {rest}"
+                ),
+                format!(
+                    "DEBUG outcome=\"plaintext\" app_protocol=\"http1\" reason=\"permissive\" {rest} \
+                     shadow=would have been refused: plaintext under STRICT by foo/default"
                 ),
                 "WARN message=cannot accept connections error=no room".to_owned(),
             ]

@@ -41,6 +41,7 @@ mod authorization;
 mod compare;
 mod connection_pool;
 mod destination_rule;
+mod changes;
 mod discovery;
 mod dry_run;
 mod explain;
@@ -67,11 +68,13 @@ mod peer_authentication;
 mod policy_set;
 mod print;
 mod protocol;
+mod provenance;
 mod resolved;
 mod resource;
 mod resource_name;
 mod resources;
 mod rule_lookup;
+mod rollout;
 mod scalar;
 mod selector;
 mod selector_index;
@@ -103,9 +106,10 @@ pub use destination_rule::{
     ClientTls, ClientTlsMode, DestinationRule, DestinationRuleViolation, LoadBalancer, PortPolicy,
     Subset, TrafficPolicy,
 };
+pub use changes::PolicyChanges;
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
-pub use handle::{PolicyHandle, PolicySnapshot};
+pub use handle::{NothingStaged, PolicyHandle, PolicySnapshot};
 pub use inventory::Inventory;
 pub use kind::Skipped;
 pub use labels::{LabelMismatch, Labels};
@@ -122,10 +126,12 @@ pub use parse_error::{ParseError, ParseFault};
 pub use parse_options::ParseOptions;
 pub use peer_authentication::PeerAuthentication;
 pub use policy_set::PolicySet;
+pub use provenance::Provenance;
 pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
 pub use rule_lookup::RuleStep;
+pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;
 pub use sidecar::{

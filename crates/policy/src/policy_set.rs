@@ -6,7 +6,7 @@ use crate::authorization::AuthorizationPolicies;
 use crate::mode_policies::ModePolicies;
 use crate::rule_lookup::DestinationRules;
 use crate::sidecar::SidecarIndex;
-use crate::{MeshSettings, MtlsMode, Resolved, Resources, Workload, WorkloadPolicies};
+use crate::{MeshSettings, MtlsMode, Provenance, Resolved, Resources, Workload, WorkloadPolicies};
 
 /// Policies of a mesh, ready to be asked.
 ///
@@ -19,6 +19,7 @@ pub struct PolicySet {
     authorization: AuthorizationPolicies,
     destination_rules: DestinationRules,
     tightened: bool,
+    provenance: Provenance,
 }
 
 impl PolicySet {
@@ -33,7 +34,16 @@ impl PolicySet {
         let authorization =
             AuthorizationPolicies::compile(&settings, resources.authorization_policies());
         let destination_rules = DestinationRules::compile(&settings, resources.destination_rules());
-        Self { settings, modes, authorization, sidecars, destination_rules, tightened: false }
+        let provenance = Provenance::of(resources);
+        Self {
+            settings,
+            modes,
+            sidecars,
+            authorization,
+            destination_rules,
+            tightened: false,
+            provenance,
+        }
     }
 
     /// The same policies, with every port of every workload at STRICT: for who may not rely on them any more, such as when
@@ -50,6 +60,18 @@ impl PolicySet {
     /// Whether every port is STRICT because the set was [`tightened`](Self::tightened).
     pub fn is_tightened(&self) -> bool {
         self.tightened
+    }
+
+    /// Names where the policies came from, such as a path.
+    #[must_use]
+    pub fn with_source(mut self, name: impl Into<String>) -> Self {
+        self.provenance.source = name.into();
+        self
+    }
+
+    /// Where the policies came from.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 
     /// The settings the set was compiled with.

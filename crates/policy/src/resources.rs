@@ -244,7 +244,7 @@ impl Resources {
         self.origins.get(&(kind, name.clone()))
     }
 
-    fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, &ResourceName)> {
         names(&self.authorization_policies)
             .chain(names(&self.peer_authentications))
             .chain(names(&self.destination_rules))

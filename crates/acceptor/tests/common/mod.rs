@@ -21,6 +21,7 @@ use std::{
 
 use meshtls_acceptor::{
     Acceptor, AcceptorBuilder, Event, Observer, Outcome, PortProtocol, Ready, Refusal,
+    ShadowOutcome,
 };
 use meshtls_policy::{
     Labels, MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Resources,
@@ -133,6 +134,7 @@ pub(crate) struct Heard {
     pub(crate) handshake: Option<Duration>,
     /// The error and its causes.
     pub(crate) why: String,
+    pub(crate) shadow: Option<(ShadowOutcome, String)>,
 }
 
 #[derive(Default)]
@@ -182,7 +184,6 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn connection(&self, event: &Event<'_>) {
-        assert!(event.shadow.is_none(), "there is no dry-run yet");
         let (refused, why) = match &event.outcome {
             Outcome::Accepted(_) => (None, String::new()),
             Outcome::Refused(refusal) => (Some(discriminant(*refusal)), causes(refusal)),
@@ -198,6 +199,9 @@ impl Observer for Recorder {
             detection: event.detection,
             handshake: event.handshake,
             why,
+            shadow: event
+                .shadow
+                .map(|shadow| (shadow.outcome, shadow.to_string())),
         });
         self.more.notify_one();
     }

@@ -1,0 +1,127 @@
+//! What would have become of a connection if no policy were on trial.
+
+use std::fmt;
+
+use meshtls_policy::{MtlsMode, Winner};
+
+use crate::{
+    decide::Decision,
+    detect::{End, Look, Port},
+    observer::Outcome,
+};
+
+/// What would have become of a connection if no policy were on trial
+/// ([`PeerAuthentication::DRY_RUN`](meshtls_policy::PeerAuthentication::DRY_RUN)). Nothing of it came to pass.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Shadow<'a> {
+    /// What would have become of it.
+    pub outcome: ShadowOutcome,
+    /// The mode that would have been in force.
+    pub mode: MtlsMode,
+    /// Where that mode would have come from.
+    pub winner: &'a Winner,
+}
+
+/// Such as `would have been refused: plaintext under STRICT by foo/default`.
+impl fmt::Display for Shadow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.outcome {
+            ShadowOutcome::Accept => f.write_str("would have been accepted:")?,
+            ShadowOutcome::Refuse(reason) => {
+                // The mode follows anyway.
+                let reason = reason.strip_suffix("_under_strict").unwrap_or(reason);
+                write!(f, "would have been refused: {reason}")?;
+            }
+            ShadowOutcome::Handshake => {
+                f.write_str("would have needed a handshake that nobody did:")?;
+            }
+            ShadowOutcome::Unseen => {
+                f.write_str("would have depended on first bytes that nobody read:")?;
+            }
+        }
+        write!(f, " under {} by ", self.mode)?;
+        match self.winner.policy() {
+            Some(policy) => policy.fmt(f),
+            None => self.winner.fmt(f),
+        }
+    }
+}
+
+/// What would have become of a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ShadowOutcome {
+    /// It would have been accepted.
+    Accept,
+    /// It would have been refused, for this [`Refusal::reason`](crate::Refusal::reason).
+    Refuse(&'static str),
+    /// Its TLS would have been ended here, and accepted only with a certificate of the mesh. It was not, so nobody knows.
+    Handshake,
+    /// Its first bytes would have decided. They were not read: the mode that acted is DISABLE, on a `tcp` port.
+    Unseen,
+}
+
+impl ShadowOutcome {
+    /// A short label that stays the same between releases; [`Refuse`](Self::Refuse) gives the refusal's.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse(reason) => reason,
+            Self::Handshake => "handshake",
+            Self::Unseen => "unseen",
+        }
+    }
+}
+
+/// How far the first bytes lead in the shadow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rehearsal {
+    Settled(ShadowOutcome),
+    /// The same handshake as the one that is done.
+    SameHandshake,
+}
+
+impl Rehearsal {
+    /// What `mode` would have made of the bytes on which it was decided otherwise: `acted` on `prefix`, at `end` if no more
+    /// of it came.
+    pub(crate) fn new(
+        port: Port,
+        mode: MtlsMode,
+        prefix: &[u8],
+        end: Option<End>,
+        acted: Decision,
+    ) -> Self {
+        let decision = match (port.look_or_take_as_tcp(mode, prefix), end) {
+            (Look::Decided(decision, _), _) => decision,
+            (Look::NeedMore, Some(end)) => port.give_up(mode, prefix, end),
+            (Look::NeedMore, None) => return Self::Settled(ShadowOutcome::Unseen),
+        };
+        Self::Settled(match (decision, acted) {
+            (Decision::Terminate(_), Decision::Terminate(_)) => return Self::SameHandshake,
+            (
+                Decision::Terminate(_),
+                Decision::Unsniffed(_)
+                | Decision::Plaintext(..)
+                | Decision::ForeignTls(_)
+                | Decision::Refuse(_),
+            ) => ShadowOutcome::Handshake,
+            (Decision::Refuse(refusal), _) => ShadowOutcome::Refuse(refusal.reason()),
+            (Decision::Unsniffed(_) | Decision::Plaintext(..) | Decision::ForeignTls(_), _) => {
+                ShadowOutcome::Accept
+            }
+        })
+    }
+
+    /// With the outcome that came to pass.
+    pub(crate) fn settle(self, outcome: &Outcome<'_>) -> ShadowOutcome {
+        match (self, outcome) {
+            (Self::Settled(shadow), _) => shadow,
+            (Self::SameHandshake, Outcome::Accepted(_)) => ShadowOutcome::Accept,
+            (Self::SameHandshake, Outcome::Refused(refusal)) => {
+                ShadowOutcome::Refuse(refusal.reason())
+            }
+        }
+    }
+}
