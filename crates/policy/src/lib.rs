@@ -42,6 +42,7 @@ mod compare;
 mod connection_pool;
 mod destination_rule;
 mod changes;
+mod connection_pool;
 mod discovery;
 mod dry_run;
 mod explain;
