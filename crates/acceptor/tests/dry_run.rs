@@ -1,10 +1,6 @@
 //! Policies on trial: the policy in force decides, and the event says what the other one would have done.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of a test end it by a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of a test end it by a panic")]
 
 mod common;
 

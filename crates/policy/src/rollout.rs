@@ -116,7 +116,8 @@ mod tests {
     /// A moment to count seconds from. Which one plays no part.
     #[expect(clippy::disallowed_methods, reason = "there is no other way to make an Instant")]
     fn origin() -> Instant {
-        Instant::now() + Duration::from_secs(1_000)
+        let now = Instant::now();
+        now.checked_add(Duration::from_secs(1_000)).unwrap_or(now)
     }
 
     const fn seconds(seconds: u64) -> Duration {
