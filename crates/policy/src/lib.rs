@@ -38,11 +38,11 @@
 
 mod accepted_names;
 mod authorization;
+mod changes;
 mod compare;
 mod connection_pool;
-mod destination_rule;
-mod changes;
 mod connection_pool;
+mod destination_rule;
 mod discovery;
 mod dry_run;
 mod explain;
@@ -74,8 +74,8 @@ mod resolved;
 mod resource;
 mod resource_name;
 mod resources;
-mod rule_lookup;
 mod rollout;
+mod rule_lookup;
 mod scalar;
 mod selector;
 mod selector_index;
@@ -99,6 +99,7 @@ pub use authorization::{
     Operation, PeerNames, PolicyOutcome, PolicyReport, Rule, RuleReport, SelectedAuthorization,
     Sense, Source, TargetRef, UnknownCondition, Verdict, VerdictReport,
 };
+pub use changes::PolicyChanges;
 pub use compare::{
     Blocked, Caller, Change, Comparison, DeadPolicy, Effect, Exception, ModeChange, Observation,
     Observations, ObservedCaller, Outcome, Proposal, Remedy, Security, compare,
@@ -107,7 +108,6 @@ pub use destination_rule::{
     ClientTls, ClientTlsMode, DestinationRule, DestinationRuleViolation, LoadBalancer, PortPolicy,
     Subset, TrafficPolicy,
 };
-pub use changes::PolicyChanges;
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
 pub use handle::{NothingStaged, PolicyHandle, PolicySnapshot};
@@ -131,8 +131,8 @@ pub use provenance::Provenance;
 pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
-pub use rule_lookup::RuleStep;
 pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
+pub use rule_lookup::RuleStep;
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;
 pub use sidecar::{
