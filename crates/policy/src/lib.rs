@@ -41,7 +41,6 @@ mod authorization;
 mod changes;
 mod compare;
 mod connection_pool;
-mod connection_pool;
 mod destination_rule;
 mod discovery;
 mod dry_run;
