@@ -88,6 +88,8 @@ fn scope_and_selector_say_which_workloads_a_policy_reaches() {
     let set = PolicySet::compile(mesh(), &values([deny("istio-system", &[])]));
     let gateway = Workload::new("istio-system", [("app", "gateway")]);
     assert!(!set.authorize(&gateway, &plaintext()).allow());
+    let explained = set.explain_authorization(&gateway, &plaintext());
+    assert_eq!(explained.policies.len(), 1);
 }
 
 #[test]

@@ -341,6 +341,9 @@ const URIS: &[&str] = &[
     "spiffe://prod.example",
     "spiffe://x/ns/*/sa/b",
     "https://a/ns/a/b",
+    "spiffe:///ns/a/sa/b",
+    "spiffe://x/ns/a//sa/b",
+    "spiffe://x/ns/a/sa/b/",
     "CN=a",
     "",
 ];
@@ -450,6 +453,30 @@ fn policy() -> impl Strategy<Value = AuthorizationPolicy> {
 fn address() -> impl Strategy<Value = IpAddr> {
     let known = ["10.1.2.3", "10.0.0.1", "10.0.0.2", "11.0.0.0", "2001:db8::1", "2001:db8:8000::1"];
     select(known.to_vec()).prop_map(|address| address.parse().unwrap())
+}
+
+/// Random rules seldom put a value beside a name that it almost fits, so here is every pair.
+#[test]
+fn every_value_fits_the_same_names_in_both_statements() {
+    for (key, of) in [
+        ("source.principal", PRINCIPALS),
+        ("source.namespace", NAMESPACES),
+        ("source.serviceAccount", ACCOUNTS),
+        ("source.trustDomain", TRUST_DOMAINS),
+    ] {
+        for &value in of {
+            let condition = Condition::new(key).with_values([value]);
+            let policy =
+                AuthorizationPolicy::new("foo", "p").with_rule(Rule::new().with_when(condition));
+            let set = PolicySet::compile(mesh(), &values([policy]));
+            for uri in URIS {
+                let connection = super::peer(uri);
+                let allowed = set.authorize(&super::web(), &connection).allow();
+                let want = fits(key, value, "foo", &connection) == Some(true);
+                assert_eq!(allowed, want, "{key} {value} for {uri}");
+            }
+        }
+    }
 }
 
 proptest! {
