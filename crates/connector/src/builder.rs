@@ -7,11 +7,14 @@ use std::time::Duration;
 use meshtls_policy::{Discovery, OutboundChoice, PolicyHandle, Workload};
 use meshtls_rustls::TlsProfile;
 use meshtls_svid::SvidSource;
+use rustls_pki_types::CertificateDer;
 
 use crate::clients::Clients;
 use crate::connector::{Connector, Shared};
+use crate::originators::{OriginationSettings, Originators};
+use crate::system_roots::SystemRoots;
 use crate::turns::Turns;
-use crate::{Observer, Protocol, Unnamed};
+use crate::{CredentialResolver, Observer, Protocol, Unnamed};
 
 /// Builds a [`Connector`]; [`Connector::builder`] begins it.
 #[must_use]
@@ -53,6 +56,7 @@ pub struct Ready {
     discovery: Arc<dyn Discovery>,
     client: Workload,
     settings: Settings,
+    origination: OriginationSettings,
 }
 
 /// What has a default.
@@ -110,7 +114,8 @@ impl ConnectorBuilder<WantsClient> {
             max_attempts: 3,
             observer: None,
         };
-        let state = Ready { source, policies, discovery, client, settings };
+        let origination = OriginationSettings::default();
+        let state = Ready { source, policies, discovery, client, settings, origination };
         ConnectorBuilder { profile: self.profile, state }
     }
 }
@@ -162,11 +167,33 @@ impl ConnectorBuilder<Ready> {
         self
     }
 
+    /// Sets who looks up what rules call `credentialName`. Default nobody: such a rule makes no connection.
+    pub fn credentials(mut self, resolver: Arc<dyn CredentialResolver>) -> Self {
+        self.state.origination.credentials = Some(resolver);
+        self
+    }
+
+    /// Sets the authorities that count where a rule with mode SIMPLE or MUTUAL names none; those that cannot be read are left
+    /// out. Default the system's, read when first needed and kept (on Unix the environment variables `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` may say where they are).
+    pub fn system_roots(mut self, authorities: Vec<CertificateDer<'static>>) -> Self {
+        self.state.origination.system_roots = SystemRoots::given(authorities);
+        self
+    }
+
+    /// Lets rules with `insecureSkipVerify` have their way: any certificate of any server is accepted, so whoever sits between
+    /// can read and write everything. Without this such a rule makes no connection.
+    pub fn dangerous_allow_insecure_skip_verify(mut self) -> Self {
+        self.state.origination.may_skip_verification = true;
+        self
+    }
+
     /// The connector.
     #[must_use]
     pub fn build(self) -> Connector {
-        let Ready { source, policies, discovery, client, settings } = self.state;
+        let Ready { source, policies, discovery, client, settings, origination } = self.state;
         Connector::new(Shared {
+            originators: Originators::new(self.profile.clone(), origination),
             clients: Clients::new(self.profile, source),
             policies,
             discovery,

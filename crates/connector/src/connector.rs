@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use meshtls_identity::IdMatcher;
 use meshtls_policy::{Discovery, Endpoint, PolicyHandle, Workload};
-use meshtls_rustls::{ClientStream, MeshClient, TlsProfile, VerifiedPeer};
+use meshtls_rustls::TlsProfile;
+use meshtls_svid::NameCheck;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::builder::{ConnectorBuilder, Settings, WantsSvid};
 use crate::clients::Clients;
 use crate::dial::{Tried, dial};
+use crate::originators::Originators;
 use crate::plan::{Plan, Way};
 use crate::turns::Turns;
 use crate::{
-    ConnectError, Destination, Event, Explanation, MeshOutbound, Outbound, OutboundStream, Outcome,
-    PlaintextOutbound, Sni,
+    ConnectError, Destination, Event, Explanation, MeshOutbound, OriginatedOutbound, Outbound,
+    OutboundStream, Outcome, PlaintextOutbound, Sni,
 };
 
 /// Connects to the services of the mesh. Cheap to clone; clones share everything.
@@ -30,6 +32,7 @@ pub struct Connector {
 
 pub(crate) struct Shared {
     pub(crate) clients: Clients,
+    pub(crate) originators: Originators,
     pub(crate) policies: PolicyHandle,
     pub(crate) discovery: Arc<dyn Discovery>,
     pub(crate) client: Workload,
@@ -60,10 +63,11 @@ impl Connector {
         self.connect_to(&Destination::new(host, port)).await
     }
 
-    /// Connects to a destination: by mesh mTLS, or in plaintext where the decision says so.
+    /// Connects to a destination: by mesh mTLS, by the TLS that a `DestinationRule` says, or in plaintext where the decision
+    /// says so.
     ///
     /// The endpoints of a service take turns. Where one does not take the TCP connection the next one is tried, but only
-    /// one to which the same is to be done. What was to be mTLS never becomes plaintext.
+    /// one to which the same is to be done. What was to be TLS never becomes plaintext.
     ///
     /// # Errors
     ///
@@ -90,7 +94,8 @@ impl Connector {
     /// What [`connect_to`](Self::connect_to) would do now, for each endpoint, and why.
     #[must_use]
     pub fn explain_to(&self, to: &Destination) -> Explanation {
-        Explanation::of(to, &self.plan(to), self.shared.settings.unnamed)
+        let Shared { settings, originators, .. } = &*self.shared;
+        Explanation::of(to, &self.plan(to), settings.unnamed, originators)
     }
 
     fn plan<'a>(&'a self, to: &'a Destination) -> Plan<'a> {
@@ -105,7 +110,8 @@ impl Connector {
         let plan = self.plan(to);
         attempt.service = plan.service().map(|service| service.hostname.clone());
         let host = attempt.service.as_deref().unwrap_or_default();
-        let mut endpoints = turns.take(host, to.port, plan.endpoints());
+        let endpoints = plan.endpoints();
+        let mut endpoints = turns.take(host, to.port, &endpoints).copied();
         let first = endpoints.next()?;
         let way = plan.way(first);
         // Whoever can make one endpoint fail must not choose what is expected of the next one.
@@ -123,7 +129,7 @@ impl Connector {
         to: &Destination,
         attempt: &mut Attempt,
     ) -> Result<Outbound, ConnectError> {
-        let Shared { clients, settings, .. } = &*self.shared;
+        let Shared { clients, originators, settings, .. } = &*self.shared;
         let none = ConnectError::NoEndpoints { host: to.host.clone(), port: to.port };
         let Some((way, endpoints)) = self.choose(to, attempt) else { return Err(none) };
         match way {
@@ -132,24 +138,42 @@ impl Connector {
                 let stream = OutboundStream::plain(tcp);
                 Ok(Outbound::Plaintext(PlaintextOutbound { stream, reason, endpoint }))
             }
+            Way::Refuse(source) => Err(ConnectError::Refused { host: to.host.clone(), source }),
+            Way::Originate(wanted) => {
+                attempt.sni = wanted.sni(&to.host);
+                attempt.server_names = wanted.names(&to.host)?;
+                let client =
+                    originators
+                        .client(&wanted)
+                        .map_err(|source| ConnectError::Origination {
+                            host: to.host.clone(),
+                            source,
+                        })?;
+                let (tcp, endpoint) = attempt.dial(endpoints, none, settings).await?;
+                let names = attempt.server_names.clone().unwrap_or(NameCheck::ChainOnly);
+                let alpn = to.protocol.unwrap_or(settings.protocol).origination_alpn();
+                let handshake = client.connect(tcp, attempt.sni.server_name(), &names, alpn);
+                let (stream, peer) = attempt
+                    .secure(endpoint, handshake, ConnectError::of_origination, settings)
+                    .await?;
+                let stream = OutboundStream::tls(stream);
+                let mode = wanted.mode();
+                Ok(Outbound::Originated(OriginatedOutbound { stream, mode, peer, endpoint }))
+            }
             Way::Mesh { sni, accepted, .. } => {
                 attempt.sni = sni;
                 let accepted = accepted.matcher(&to.host, settings.unnamed)?;
                 attempt.accepted = Some(accepted.clone());
                 let client = clients.now()?;
-                let dialed = attempt.dial(endpoints, none, settings).await?;
-                let endpoint = dialed.1;
+                let (tcp, endpoint) = attempt.dial(endpoints, none, settings).await?;
                 let alpn = to.protocol.unwrap_or(settings.protocol).alpn();
+                let handshake = client.connect(tcp, attempt.sni.server_name(), &accepted, alpn);
                 let (stream, peer) = attempt
-                    .secure(&client, dialed, &accepted, alpn, settings)
+                    .secure(endpoint, handshake, ConnectError::of_handshake, settings)
                     .await?;
                 let stream = OutboundStream::tls(stream);
                 Ok(Outbound::Mesh(MeshOutbound { stream, peer, endpoint }))
             }
-            Way::Foreign { mode, reason } => {
-                Err(ConnectError::ForeignTls { host: to.host.clone(), mode, reason })
-            }
-            Way::Refused(source) => Err(ConnectError::Rule { host: to.host.clone(), source }),
         }
     }
 }
@@ -169,6 +193,7 @@ struct Attempt {
     tried: Tried,
     sni: Sni,
     accepted: Option<IdMatcher>,
+    server_names: Option<NameCheck>,
     connect: Option<Duration>,
     handshake: Option<Duration>,
 }
@@ -181,6 +206,7 @@ impl Attempt {
             tried: Tried::default(),
             sni: Sni::None,
             accepted: None,
+            server_names: None,
             connect: None,
             handshake: None,
         }
@@ -198,23 +224,20 @@ impl Attempt {
         dialed
     }
 
-    async fn secure(
+    /// Waits for a handshake with `endpoint`, within the time for it.
+    async fn secure<T, E>(
         &mut self,
-        client: &MeshClient,
-        (tcp, endpoint): (TcpStream, SocketAddr),
-        accepted: &IdMatcher,
-        alpn: &[&[u8]],
+        endpoint: SocketAddr,
+        handshake: impl Future<Output = Result<T, E>>,
+        failed: fn(SocketAddr, E) -> ConnectError,
         settings: &Settings,
-    ) -> Result<(ClientStream<TcpStream>, VerifiedPeer), ConnectError> {
-        let started = Instant::now();
-        let handshake = client.connect(tcp, self.sni.server_name(), accepted, alpn);
-        let ended = timeout(settings.handshake_timeout, handshake).await;
+    ) -> Result<T, ConnectError> {
+        let (started, within) = (Instant::now(), settings.handshake_timeout);
+        let ended = timeout(within, handshake).await;
         self.handshake = Some(started.elapsed());
         match ended {
-            Ok(secured) => secured.map_err(|error| ConnectError::of_handshake(endpoint, error)),
-            Err(_elapsed) => {
-                Err(ConnectError::HandshakeTimeout { endpoint, within: settings.handshake_timeout })
-            }
+            Ok(secured) => secured.map_err(|error| failed(endpoint, error)),
+            Err(_elapsed) => Err(ConnectError::HandshakeTimeout { endpoint, within }),
         }
     }
 
@@ -226,6 +249,9 @@ impl Attempt {
         Event {
             outcome: match result {
                 Ok(Outbound::Mesh(mesh)) => Outcome::Mesh(&mesh.peer),
+                Ok(Outbound::Originated(originated)) => {
+                    Outcome::Originated(originated.mode, &originated.peer)
+                }
                 Ok(Outbound::Plaintext(plaintext)) => Outcome::Plaintext(&plaintext.reason),
                 Err(error) => Outcome::Failed(error),
             },
@@ -236,6 +262,7 @@ impl Attempt {
             attempts: self.tried.attempts,
             sni: &self.sni,
             accepted: self.accepted.as_ref(),
+            server_names: self.server_names.as_ref(),
             connect: self.connect.unwrap_or_else(|| self.started.elapsed()),
             handshake: self.handshake,
         }

@@ -17,6 +17,7 @@ use crate::Protocol;
 pub struct Destination {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) subset: String,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) tls: Option<OutboundChoice>,
     pub(crate) accept: Option<IdMatcher>,
@@ -26,7 +27,21 @@ impl Destination {
     /// The host (a name or an IP address) and the port that a client names: the service port.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, protocol: None, tls: None, accept: None }
+        Self {
+            host: host.into(),
+            port,
+            subset: String::new(),
+            protocol: None,
+            tls: None,
+            accept: None,
+        }
+    }
+
+    /// Sets the subset of the service, by its name in the `DestinationRule`: only endpoints with its labels are connected to,
+    /// and its TLS counts. Default none: all endpoints. A subset that no rule has is refused.
+    #[must_use]
+    pub fn subset(self, name: impl Into<String>) -> Self {
+        Self { subset: name.into(), ..self }
     }
 
     /// Sets what the caller speaks. Default: the connector's.
@@ -41,8 +56,8 @@ impl Destination {
         Self { tls: Some(choice), ..self }
     }
 
-    /// Sets which identities may answer, in place of those that the inventory names. It takes effect where mTLS is used;
-    /// it does not ask for mTLS.
+    /// Sets which identities may answer, in place of those that the inventory names. It takes effect where mesh mTLS
+    /// is used; it does not ask for it.
     #[must_use]
     pub fn accept(self, accepted: IdMatcher) -> Self {
         Self { accept: Some(accepted), ..self }

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use meshtls_identity::{IdMatcher, SpiffeId};
-use meshtls_policy::{AcceptedNames, OutboundReason, OutboundRefusal};
-use meshtls_rustls::{ConfigError, HandshakeError, PeerRefusedUs};
-use meshtls_svid::SvidUnavailable;
+use meshtls_policy::{AcceptedNames, OutboundRefusal};
+use meshtls_rustls::{ConfigError, HandshakeError, OriginationError, PeerRefusedUs};
+use meshtls_svid::{NameCheck, PresentedNames, RejectServer, SvidUnavailable};
+
+use crate::OriginationUnavailable;
 
 /// Why a destination was not reached. None of these ever leads to plaintext instead.
 #[derive(Debug, thiserror::Error)]
@@ -43,24 +45,6 @@ pub enum ConnectError {
         host: String,
         /// The names.
         accepted: AcceptedNames,
-    },
-    /// A rule wants TLS that is not mesh mTLS, which is not spoken here.
-    #[error("{host} is to be reached with TLS of mode {mode} ({reason}), which is not spoken here")]
-    ForeignTls {
-        /// The host asked for.
-        host: String,
-        /// The mode: `SIMPLE` or `MUTUAL`.
-        mode: &'static str,
-        /// Who says so.
-        reason: OutboundReason,
-    },
-    /// A rule wants what cannot be done.
-    #[error("no way to connect to {host}")]
-    Rule {
-        /// The host asked for.
-        host: String,
-        /// Why.
-        source: OutboundRefusal,
     },
     /// The last endpoint tried did not take the TCP connection.
     #[error("cannot connect to {endpoint} (attempt {attempts})")]
@@ -100,7 +84,7 @@ pub enum ConnectError {
         /// The identities that may serve the destination.
         accepted: IdMatcher,
     },
-    /// The server refused our certificate while the handshake was going on (TLS 1.2; with TLS 1.3 it shows on the first
+    /// The server refused our certificate, or that we have none, while the handshake was going on (TLS 1.2; with TLS 1.3 it shows on the first
     /// read, see [`refusal_of`](crate::refusal_of)).
     #[error("{endpoint} refused our certificate")]
     OurCertificateRefused {
@@ -116,6 +100,48 @@ pub enum ConnectError {
         endpoint: SocketAddr,
         /// What went wrong.
         source: HandshakeError,
+    },
+    /// What policies want of this destination cannot be done: a subset that no rule has, or a rule that is not complete. Istio
+    /// would send plaintext or answer with an error of its own.
+    #[error("policies allow no connection to {host}")]
+    Refused {
+        /// The host asked for.
+        host: String,
+        /// What cannot be done.
+        source: OutboundRefusal,
+    },
+    /// A rule wants SIMPLE or MUTUAL, and that cannot be done.
+    #[error("TLS to {host} is wanted, but cannot be begun")]
+    Origination {
+        /// The host asked for.
+        host: String,
+        /// Why not.
+        source: OriginationUnavailable,
+    },
+    /// A rule wants SIMPLE or MUTUAL with a check of the host's own name, which is neither a DNS name nor an address.
+    #[error("TLS to {host} is wanted, but no certificate can carry that name")]
+    NoServerName {
+        /// The host asked for.
+        host: String,
+    },
+    /// The server, which need not be of the mesh, has a good certificate, but for other names than the rule accepts.
+    #[error("{endpoint} presented {presented}, but accepted is {accepted}")]
+    WrongServerName {
+        /// The endpoint.
+        endpoint: SocketAddr,
+        /// The names in the server's certificate.
+        presented: PresentedNames,
+        /// The names accepted.
+        accepted: NameCheck,
+    },
+    /// The handshake with a server that need not be of the mesh failed in another way: its certificate was rejected, or it
+    /// speaks no TLS at all.
+    #[error("the TLS handshake with {endpoint} failed")]
+    OriginationHandshake {
+        /// The endpoint.
+        endpoint: SocketAddr,
+        /// What went wrong.
+        source: OriginationError,
     },
     /// There is no identity of our own to show.
     #[error("no identity of our own to connect with")]
@@ -139,7 +165,21 @@ impl ConnectError {
         }
     }
 
-    /// A short stable label, for metrics. For a failed handshake, the label of what went wrong in it.
+    /// Sorts the failures of a handshake outside the mesh by who was at fault.
+    pub(crate) fn of_origination(endpoint: SocketAddr, source: OriginationError) -> Self {
+        match source {
+            OriginationError::Rejected(RejectServer::WrongName { presented, accepted }) => {
+                Self::WrongServerName { endpoint, presented, accepted }
+            }
+            OriginationError::AlertReceived(refused) if refused.alert.is_about_certificate() => {
+                Self::OurCertificateRefused { endpoint, source: refused }
+            }
+            source => Self::OriginationHandshake { endpoint, source },
+        }
+    }
+
+    /// A short stable label, for metrics. For a failed handshake, or what policies want and cannot be done, the
+    /// label of the cause.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -147,14 +187,17 @@ impl ConnectError {
             Self::Resolve { .. } => "resolve_failed",
             Self::Unnamed { .. } => "unnamed",
             Self::NoMeshName { .. } => "no_mesh_name",
-            Self::ForeignTls { .. } => "foreign_tls",
-            Self::Rule { source, .. } => source.reason(),
             Self::Connect { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
             Self::HandshakeTimeout { .. } => "handshake_timeout",
             Self::SecureNaming { .. } => "secure_naming",
             Self::OurCertificateRefused { .. } => "our_certificate_refused",
             Self::Handshake { source, .. } => source.reason(),
+            Self::Refused { source, .. } => source.reason(),
+            Self::Origination { source, .. } => source.reason(),
+            Self::NoServerName { .. } => "no_server_name",
+            Self::WrongServerName { .. } => "wrong_server_name",
+            Self::OriginationHandshake { source, .. } => source.reason(),
             Self::NoIdentity(_) => "no_identity",
             Self::OwnIdentity(_) => "own_identity",
         }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use meshtls_policy::{Endpoint, MtlsMode, OutboundReason, OutboundRefusal, Winner};
+use meshtls_policy::{
+    ClientCredential, Endpoint, MtlsMode, OutboundReason, OutboundRefusal, Roots, Winner,
+};
 use serde::Serialize;
 
+use crate::origination::Originate;
+use crate::originators::Originators;
 use crate::plan::{Accepted, Plan, Way};
-use crate::{Destination, PlaintextReason, Sni, Unnamed};
+use crate::{Destination, OriginationMode, PlaintextReason, Sni, Unnamed};
 
 /// What a connector would do for a destination now. `Display` gives the text, serde the data.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -54,6 +58,15 @@ pub enum Decision {
         /// Why.
         why: PlaintextReason,
     },
+    /// By TLS without a certificate of our own, to a server that need not be of the mesh.
+    Simple(ExplainedOrigination),
+    /// By TLS with the certificate that a rule names, to a server that need not be of the mesh.
+    Mutual(ExplainedOrigination),
+    /// Not at all: policies want what cannot be done.
+    Refuse {
+        /// What cannot be done.
+        why: OutboundRefusal,
+    },
     /// By mesh mTLS.
     IstioMutual {
         /// Why.
@@ -65,18 +78,24 @@ pub enum Decision {
         /// Whether nothing says which identities may answer, and the connector is to refuse then.
         refused_unnamed: bool,
     },
-    /// Not at all: a rule wants TLS that is not spoken here.
-    Foreign {
-        /// The mode: `SIMPLE` or `MUTUAL`.
-        wanted: &'static str,
-        /// Why.
-        why: OutboundReason,
-    },
-    /// Not at all: a rule wants what cannot be done.
-    Refused {
-        /// Why.
-        why: OutboundRefusal,
-    },
+}
+
+/// How TLS would be begun towards a server that need not be of the mesh. No file was read for it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ExplainedOrigination {
+    /// Why.
+    pub why: OutboundReason,
+    /// The server name.
+    pub sni: Sni,
+    /// Which names the server's certificate must carry.
+    pub accepted: String,
+    /// Who has to vouch for the server.
+    pub roots: String,
+    /// Where our own certificate comes from.
+    pub certificate: Option<String>,
+    /// Why there would be no connection, as far as that is known without reading anything.
+    pub refused: Option<String>,
 }
 
 /// The mode that policies give an endpoint's port.
@@ -90,14 +109,19 @@ pub struct ServerMode {
 }
 
 impl Explanation {
-    pub(crate) fn of(to: &Destination, plan: &Plan<'_>, unnamed: Unnamed) -> Self {
+    pub(crate) fn of(
+        to: &Destination,
+        plan: &Plan<'_>,
+        unnamed: Unnamed,
+        originators: &Originators,
+    ) -> Self {
         let explain = |endpoint: &Endpoint| {
             let resolved = plan
                 .service()
                 .map(|_| plan.policies().resolve(&endpoint.workload, endpoint.port));
             ExplainedEndpoint {
                 endpoint: endpoint.to_string(),
-                decision: Decision::of(plan.way(endpoint), &to.host, unnamed),
+                decision: Decision::of(plan.way(endpoint), &to.host, unnamed, originators),
                 server_mode: resolved.map(|resolved| ServerMode {
                     mode: resolved.mode(),
                     winner: resolved.winner(),
@@ -107,7 +131,7 @@ impl Explanation {
         Self {
             host: to.host.clone(),
             port: to.port,
-            endpoints: plan.endpoints().iter().map(explain).collect(),
+            endpoints: plan.endpoints().into_iter().map(explain).collect(),
             service: plan.service().map(|service| FoundService {
                 hostname: service.hostname.clone(),
                 namespace: service.namespace.clone(),
@@ -117,11 +141,17 @@ impl Explanation {
 }
 
 impl Decision {
-    fn of(way: Way, host: &str, unnamed: Unnamed) -> Self {
+    fn of(way: Way, host: &str, unnamed: Unnamed, originators: &Originators) -> Self {
         match way {
             Way::Plaintext(why) => Self::Disable { why },
-            Way::Foreign { mode, reason } => Self::Foreign { wanted: mode, why: reason },
-            Way::Refused(why) => Self::Refused { why },
+            Way::Refuse(why) => Self::Refuse { why },
+            Way::Originate(wanted) => {
+                let explained = ExplainedOrigination::of(&wanted, host, originators);
+                match wanted.mode() {
+                    OriginationMode::Simple => Self::Simple(explained),
+                    OriginationMode::Mutual => Self::Mutual(explained),
+                }
+            }
             Way::Mesh { sni, accepted, reason } => Self::IstioMutual {
                 why: reason,
                 sni,
@@ -131,6 +161,38 @@ impl Decision {
                     Accepted::Inventory(names) => names.to_string(),
                 },
             },
+        }
+    }
+}
+
+impl ExplainedOrigination {
+    fn of(wanted: &Originate, host: &str, originators: &Originators) -> Self {
+        let names = wanted.names(host);
+        let objection = originators
+            .objection(wanted)
+            .map(|objection| objection.to_string());
+        Self {
+            why: wanted.reason.clone(),
+            sni: wanted.sni(host),
+            accepted: match &names {
+                Ok(Some(names)) => names.to_string(),
+                Ok(None) => "anybody, nothing is verified".to_owned(),
+                Err(_) => "nobody".to_owned(),
+            },
+            roots: match &wanted.origination.roots {
+                _ if wanted.skips_verification() => "nobody has to".to_owned(),
+                Roots::System => "the system's authorities".to_owned(),
+                Roots::File(path) => format!("the authorities in `{path}`"),
+                Roots::Credential(name) => format!("the authorities of credential `{name}`"),
+            },
+            certificate: wanted
+                .credential
+                .as_ref()
+                .map(|credential| match credential {
+                    ClientCredential::Files { certificate, .. } => format!("`{certificate}`"),
+                    ClientCredential::Credential(name) => format!("credential `{name}`"),
+                }),
+            refused: names.err().map(|error| error.to_string()).or(objection),
         }
     }
 }
@@ -147,7 +209,7 @@ impl ExplainedEndpoint {
     }
 }
 
-/// One line for the destination, then two to four for each endpoint.
+/// One line for the destination, then two to six for each endpoint.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{} is ", self.host, self.port)?;
@@ -183,10 +245,9 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disable { why } => write!(f, "plaintext, {why}"),
-            Self::Foreign { wanted, why } => {
-                write!(f, "no connection: TLS of mode {wanted} is not spoken here, {why}")
-            }
-            Self::Refused { why } => write!(f, "no connection: {why}"),
+            Self::Refuse { why } => write!(f, "no connection, {why}"),
+            Self::Simple(origination) => write!(f, "TLS, {origination}"),
+            Self::Mutual(origination) => write!(f, "TLS with a client certificate, {origination}"),
             Self::IstioMutual { why, sni, accepted, refused_unnamed } => {
                 write!(f, "mesh mTLS, {why}\n    accepted: {accepted}")?;
                 if *refused_unnamed {
@@ -195,5 +256,19 @@ impl fmt::Display for Decision {
                 write!(f, "\n    server name: {sni}")
             }
         }
+    }
+}
+
+impl fmt::Display for ExplainedOrigination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    accepted: {}", self.why, self.accepted)?;
+        if let Some(refused) = &self.refused {
+            write!(f, " (no connection: {refused})")?;
+        }
+        write!(f, "\n    vouched for by: {}", self.roots)?;
+        if let Some(certificate) = &self.certificate {
+            write!(f, "\n    our certificate: {certificate}")?;
+        }
+        write!(f, "\n    server name: {}", self.sni)
     }
 }

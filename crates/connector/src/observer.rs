@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use meshtls_identity::IdMatcher;
-use meshtls_rustls::VerifiedPeer;
+use meshtls_rustls::{OriginatedPeer, VerifiedPeer};
+use meshtls_svid::NameCheck;
 
-use crate::{ConnectError, PlaintextReason, Sni};
+use crate::{ConnectError, OriginationMode, PlaintextReason, Sni};
 
 /// Is told how each connection began. Called on the caller's own task, so it must not block.
 pub trait Observer: Send + Sync {
@@ -32,8 +33,10 @@ pub struct Event<'a> {
     pub attempts: usize,
     /// The server name sent, or why none was sent.
     pub sni: &'a Sni,
-    /// Which identities may answer. `None` where there is no mTLS, or nothing says.
+    /// Which identities may answer. `None` where there is no mesh mTLS, or nothing says.
     pub accepted: Option<&'a IdMatcher>,
+    /// Which names a server's certificate must carry. `None` but for SIMPLE and MUTUAL, and where nothing is verified.
+    pub server_names: Option<&'a NameCheck>,
     /// From the start to the TCP connection or the failure, resolving included.
     pub connect: Duration,
     /// The TLS handshake; `None` if there was none.
@@ -46,6 +49,8 @@ pub struct Event<'a> {
 pub enum Outcome<'a> {
     /// [`Outbound::Mesh`](crate::Outbound::Mesh). With TLS 1.3 the server may still refuse us at the first read.
     Mesh(&'a VerifiedPeer),
+    /// [`Outbound::Originated`](crate::Outbound::Originated). With TLS 1.3 the server may still refuse us at the first read.
+    Originated(OriginationMode, &'a OriginatedPeer),
     /// [`Outbound::Plaintext`](crate::Outbound::Plaintext).
     Plaintext(&'a PlaintextReason),
     /// There is no connection.
@@ -53,11 +58,12 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// `mesh`, `plaintext` or [`ConnectError::reason`]: a short label that stays the same between releases.
+    /// `mesh`, `simple`, `mutual`, `plaintext` or [`ConnectError::reason`]: a short label that stays the same between releases.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
             Self::Mesh(_) => "mesh",
+            Self::Originated(mode, _) => mode.label(),
             Self::Plaintext(_) => "plaintext",
             Self::Failed(error) => error.reason(),
         }

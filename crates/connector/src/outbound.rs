@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use meshtls_policy::OutboundReason;
-use meshtls_rustls::VerifiedPeer;
+use meshtls_rustls::{OriginatedPeer, VerifiedPeer};
 use serde::Serialize;
 
-use crate::OutboundStream;
+use crate::{OriginationMode, OutboundStream};
 
 /// A connection, and what is known about its other end.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ use crate::OutboundStream;
 pub enum Outbound {
     /// Mesh mTLS: the server proved an identity that may serve the destination.
     Mesh(MeshOutbound),
+    /// TLS to a server that need not be of the mesh: it proved names, unless the rule says `insecureSkipVerify`.
+    Originated(OriginatedOutbound),
     /// Plaintext: nobody proved anything.
     Plaintext(PlaintextOutbound),
 }
@@ -27,6 +29,20 @@ pub struct MeshOutbound {
     pub stream: OutboundStream,
     /// The server.
     pub peer: VerifiedPeer,
+    /// The endpoint connected to.
+    pub endpoint: SocketAddr,
+}
+
+/// A connection by TLS to a server that need not be of the mesh.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OriginatedOutbound {
+    /// The decrypted stream.
+    pub stream: OutboundStream,
+    /// The mode that a rule says.
+    pub mode: OriginationMode,
+    /// What the server presented.
+    pub peer: OriginatedPeer,
     /// The endpoint connected to.
     pub endpoint: SocketAddr,
 }
@@ -49,16 +65,17 @@ impl Outbound {
     pub fn into_stream(self) -> OutboundStream {
         match self {
             Self::Mesh(mesh) => mesh.stream,
+            Self::Originated(originated) => originated.stream,
             Self::Plaintext(plaintext) => plaintext.stream,
         }
     }
 
-    /// The server, if it proved who it is.
+    /// The server, if it proved a SPIFFE ID.
     #[must_use]
     pub fn peer(&self) -> Option<&VerifiedPeer> {
         match self {
             Self::Mesh(mesh) => Some(&mesh.peer),
-            Self::Plaintext(_) => None,
+            Self::Originated(_) | Self::Plaintext(_) => None,
         }
     }
 
@@ -67,6 +84,7 @@ impl Outbound {
     pub fn endpoint(&self) -> SocketAddr {
         match self {
             Self::Mesh(mesh) => mesh.endpoint,
+            Self::Originated(originated) => originated.endpoint,
             Self::Plaintext(plaintext) => plaintext.endpoint,
         }
     }

@@ -1,6 +1,5 @@
 //! What would be done for a destination: pure, shared by connecting and explaining.
 
-use std::slice;
 use std::sync::Arc;
 
 use meshtls_identity::IdMatcher;
@@ -10,6 +9,7 @@ use meshtls_policy::{
 };
 
 use crate::error::ConnectError;
+use crate::origination::Originate;
 use crate::{Destination, PlaintextReason, Sni};
 
 /// What is known about a destination, and what policies say now.
@@ -35,18 +35,9 @@ enum Service {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
     Plaintext(PlaintextReason),
-    Mesh {
-        sni: Sni,
-        accepted: Accepted,
-        reason: OutboundReason,
-    },
-    /// TLS of a rule, which is not spoken here: no connection.
-    Foreign {
-        mode: &'static str,
-        reason: OutboundReason,
-    },
-    /// No connection.
-    Refused(OutboundRefusal),
+    Originate(Originate),
+    Mesh { sni: Sni, accepted: Accepted, reason: OutboundReason },
+    Refuse(OutboundRefusal),
 }
 
 /// Which identities may answer, and who says so.
@@ -107,12 +98,26 @@ impl<'a> Plan<'a> {
         }
     }
 
-    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+    /// The endpoints, of a subset those with its labels.
+    pub(crate) fn endpoints(&self) -> Vec<&Endpoint> {
         match &self.service {
-            Service::Known(service) => &service.endpoints,
-            Service::Headless(_, endpoint) => slice::from_ref(endpoint),
-            Service::Outside(stand_in) => &stand_in.endpoints,
+            Service::Known(service) => {
+                let labels = self.subset_labels();
+                let belongs = |endpoint: &&Endpoint| {
+                    labels.is_none_or(|labels| labels.select(&endpoint.workload.labels))
+                };
+                service.endpoints.iter().filter(belongs).collect()
+            }
+            Service::Headless(_, endpoint) => vec![endpoint],
+            Service::Outside(stand_in) => stand_in.endpoints.iter().collect(),
         }
+    }
+
+    /// `None`: no subset was asked for, or it does not exist.
+    fn subset_labels(&self) -> Option<&Labels> {
+        let subset = Some(&self.to.subset).filter(|subset| !subset.is_empty())?;
+        self.policies
+            .subset_labels(self.client, self.service()?, subset)
     }
 
     pub(crate) fn policies(&self) -> &PolicySet {
@@ -121,6 +126,10 @@ impl<'a> Plan<'a> {
 
     /// How `endpoint` would be connected to.
     pub(crate) fn way(&self, endpoint: &Endpoint) -> Way {
+        let subset = &self.to.subset;
+        if !subset.is_empty() && self.subset_labels().is_none() {
+            return Way::Refuse(OutboundRefusal::UnknownSubset { subset: subset.clone() });
+        }
         let service = match &self.service {
             Service::Known(service) | Service::Headless(service, _) => service,
             Service::Outside(_) if self.choice == OutboundChoice::Auto => {
@@ -130,14 +139,18 @@ impl<'a> Plan<'a> {
         };
         let outbound = self
             .policies
-            .outbound(self.client, service, "", endpoint, self.choice);
-        let mode = outbound.tls.mode();
+            .outbound(self.client, service, subset, endpoint, self.choice);
         match outbound.tls {
             OutboundTls::Disable => Way::Plaintext(PlaintextReason::Policy(outbound.reason)),
-            OutboundTls::Simple(_) | OutboundTls::Mutual { .. } => {
-                Way::Foreign { mode, reason: outbound.reason }
+            OutboundTls::Simple(origination) => {
+                let (credential, reason) = (None, outbound.reason);
+                Way::Originate(Originate { origination, credential, reason })
             }
-            OutboundTls::Refuse(refusal) => Way::Refused(refusal),
+            OutboundTls::Mutual { origination, credential } => {
+                let (credential, reason) = (Some(credential), outbound.reason);
+                Way::Originate(Originate { origination, credential, reason })
+            }
+            OutboundTls::Refuse(refusal) => Way::Refuse(refusal),
             OutboundTls::IstioMutual { sni, accepted } => Way::Mesh {
                 sni: Sni::of(sni),
                 accepted: match &self.to.accept {

@@ -30,6 +30,16 @@ impl Protocol {
             Self::Tcp => &[b"istio"],
         }
     }
+
+    /// The ALPN names that a client of this protocol offers outside the mesh, by SIMPLE and MUTUAL: `h2` for HTTP/2, else none
+    /// (Istio: `pilot/pkg/networking/core/cluster_tls.go`).
+    #[must_use]
+    pub fn origination_alpn(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http2 => &[b"h2"],
+            Self::Http1 | Self::Tcp => &[],
+        }
+    }
 }
 
 #[cfg(test)]

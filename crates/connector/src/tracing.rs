@@ -8,7 +8,7 @@ use crate::{Event, Observer, Outcome};
 /// Emits one `tracing` event for each attempt to connect: `DEBUG` if it succeeded, `INFO` if it failed.
 ///
 /// The fields are `outcome` ([`Outcome::label`]), `host`, `port`, `service`, `endpoint`, `attempts`, `sni`, `accepted`,
-/// `connect` and `handshake` (where there are such); with mTLS also `peer_id`, in plaintext `reason`, after a failure
+/// `connect` and `handshake` (where there are such); with mesh mTLS also `peer_id`, with SIMPLE and MUTUAL `presented`, in plaintext `reason`, after a failure
 /// `error`. Text is escaped, and cut at 256 characters.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ macro_rules! emit {
             endpoint = $event.endpoint.map(tracing::field::display),
             attempts = $event.attempts,
             sni = log_text(&$event.sni.to_string()),
-            accepted = $event.accepted.map(|accepted| log_text(&accepted.to_string())),
+            accepted = accepted($event).map(|accepted| log_text(&accepted)),
             connect = ?$event.connect,
             handshake = $event.handshake.map(tracing::field::debug),
         )
@@ -45,6 +45,9 @@ impl Observer for TracingObserver {
     fn connection(&self, event: &Event<'_>) {
         match event.outcome {
             Outcome::Mesh(peer) => emit!(debug, event, peer_id = log_text(peer.id().as_str()),),
+            Outcome::Originated(_, peer) => {
+                emit!(debug, event, presented = log_text(&peer.presented().to_string()),)
+            }
             Outcome::Plaintext(reason) => {
                 emit!(debug, event, reason = log_text(&reason.to_string()),)
             }
@@ -52,5 +55,14 @@ impl Observer for TracingObserver {
                 emit!(info, event, error = log_text(&WithCauses(error).to_string()),)
             }
         }
+    }
+}
+
+/// Who may answer, by identity or by name.
+fn accepted(event: &Event<'_>) -> Option<String> {
+    match (event.accepted, event.server_names) {
+        (Some(ids), _) => Some(ids.to_string()),
+        (None, Some(names)) => Some(names.to_string()),
+        (None, None) => None,
     }
 }

@@ -122,6 +122,67 @@ headless.example:80 is service headless.example of namespace pay
     }
 }
 
+/// Nothing is opened for it: no file of these rules is there.
+#[test]
+fn tls_to_servers_outside_the_mesh_is_explained() {
+    let explained = |tls: &str, subset: &str| {
+        let rule = format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n\
+             metadata: {{ name: it, namespace: pay }}\n\
+             spec: {{ host: '*.nobody.example', trafficPolicy: {{ tls: {{ {tls} }} }} }}\n"
+        );
+        let connector = connector(&format!("{MESH}{rule}"), Unnamed::Refuse);
+        let to = Destination::new("one.nobody.example", 80).subset(subset);
+        let text = connector.explain_to(&to).to_string();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        lines.join("\n")
+    };
+    for (tls, subset, want) in [
+        (
+            "mode: SIMPLE",
+            "",
+            "  \
+  127.0.1.4:80: TLS, DestinationRule pay/it
+    accepted: one.nobody.example
+    vouched for by: the system's authorities
+    server name: one.nobody.example",
+        ),
+        (
+            "mode: MUTUAL, sni: a.example, caCertificates: /ca.pem, clientCertificate: /c.pem, privateKey: /k.pem",
+            "",
+            "  \
+  127.0.1.4:80: TLS with a client certificate, DestinationRule pay/it
+    accepted: any name
+    vouched for by: the authorities in `/ca.pem`
+    our certificate: `/c.pem`
+    server name: a.example",
+        ),
+        (
+            "mode: MUTUAL, subjectAltNames: [b.example, a.example], credentialName: payments",
+            "",
+            "  \
+  127.0.1.4:80: TLS with a client certificate, DestinationRule pay/it
+    accepted: any of a.example, b.example (no connection: credential `payments` is not available outside Kubernetes)
+    vouched for by: the authorities of credential `payments`
+    our certificate: credential `payments`
+    server name: one.nobody.example",
+        ),
+        (
+            "mode: SIMPLE, insecureSkipVerify: true",
+            "",
+            "  \
+  127.0.1.4:80: TLS, DestinationRule pay/it
+    accepted: anybody, nothing is verified (no connection: the rule says insecureSkipVerify, which this connector does not allow)
+    vouched for by: nobody has to
+    server name: one.nobody.example",
+        ),
+        ("mode: SIMPLE", "v1", "  127.0.1.4:80: no connection, there is no subset `v1`"),
+    ] {
+        let want = format!("{want}\n    its own mode is STRICT, by namespace policy pay/default");
+        assert_eq!(explained(tls, subset), want);
+    }
+}
+
 #[test]
 fn what_the_caller_asks_for_is_explained() {
     let connector = connector(MESH, Unnamed::Refuse);

@@ -1,18 +1,15 @@
 //! A running `httpbin`: the real program, built here, in a process of its own.
 
 use std::{
-    env,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::{
-        OnceLock,
-        mpsc::{Receiver, channel},
-    },
+    sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
 };
+
+use crate::built;
 
 /// A running `httpbin`. Dropping it ends the process, by its pid.
 #[derive(Debug)]
@@ -30,7 +27,7 @@ impl Httpbin {
     /// If it cannot be built.
     #[must_use]
     pub fn command() -> Command {
-        let mut command = Command::new(built());
+        let mut command = Command::new(built("httpbin"));
         command.args(["--admin", "127.0.0.1:0"]);
         command
     }
@@ -84,39 +81,6 @@ impl Drop for Httpbin {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Where the program is. It is built once per process, with the profile and into the folder of the running test.
-fn built() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let test = env::current_exe()
-                .unwrap_or_else(|error| panic!("where this test is, is unknown: {error}"));
-            // target/PROFILE/deps/TEST
-            let Some((folder, target)) = test
-                .ancestors()
-                .nth(2)
-                .and_then(|folder| Some((folder, folder.parent()?)))
-            else {
-                panic!("{} is no place for a test", test.display());
-            };
-            let mut build = Command::new(env!("CARGO"));
-            build
-                .args(["build", "--quiet", "--package", "httpbin"])
-                .args(if folder.ends_with("release") { &["--release"][..] } else { &[] })
-                .arg("--target-dir")
-                .arg(target)
-                .current_dir(env!("CARGO_MANIFEST_DIR"));
-            match build.status() {
-                Ok(status) if status.success() => {}
-                other => panic!("httpbin is not built: {other:?}"),
-            }
-            let program = folder.join(format!("httpbin{}", env::consts::EXE_SUFFIX));
-            assert!(program.is_file(), "{} is not there after its build", program.display());
-            program
-        })
-        .clone()
 }
 
 /// The address at the beginning of `text`.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, reason = "everything here fails the test that calls it")]
 
+mod build;
 mod httpbin;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+pub use build::built;
 pub use httpbin::Httpbin;
 
 /// Where the program `name` is on `PATH`.

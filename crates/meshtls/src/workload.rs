@@ -107,7 +107,24 @@ impl Workload {
         self.connector_with(|connector| connector)
     }
 
-    /// The connector with further settings: timeouts, attempts, an observer.
+    /// The connector with further settings: timeouts, attempts, an observer, and what `DestinationRule`s with mode SIMPLE or MUTUAL
+    /// need of the program.
+    ///
+    /// ```
+    /// use meshtls::Workload;
+    /// use meshtls::connector::{ConnectError, Outbound};
+    /// use meshtls::rustls::rustls::pki_types::CertificateDer;
+    ///
+    /// /// Calls a service outside the mesh, which a rule with mode SIMPLE is for. Its authority is not one of the system's.
+    /// async fn call(workload: &Workload, authority: CertificateDer<'static>) -> Result<(), ConnectError> {
+    ///     let connector = workload.connector_with(|connector| connector.system_roots(vec![authority]));
+    ///     match connector.connect("api.example.com", 443).await? {
+    ///         Outbound::Originated(server) => println!("{} answered", server.peer.presented()),
+    ///         other => println!("no rule is for it: {other:?}"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn connector_with(
         &self,

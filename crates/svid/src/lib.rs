@@ -22,8 +22,8 @@
 //!
 //! * An ID is only ever verified by the bundle of its own trust domain, unless a flat set is asked for by name.
 //! * No panic, and bounded work, whatever the certificates.
-//! * No clock, no socket, no environment: the time is an argument. Files are read only by `from_file`,
-//!   `from_files` and [`key_file_exposure`].
+//! * No clock, no socket, no environment: the time is an argument. Files are read only by functions
+//!   with `file` in their name.
 //!
 //! Certificate revocation lists are looked at for servers outside the mesh ([`ServerAuthorities`]), not for
 //! X509-SVIDs.
@@ -54,7 +54,7 @@ pub use bundle::{BundleError, TrustBundle};
 pub use bundles::TrustBundles;
 pub use keyed_chain::{KeyedChain, KeyedChainError};
 pub use leaf::identify;
-pub use load::{KeyFileExposure, LoadError, key_file_exposure};
+pub use load::{KeyFileExposure, LoadError, key_file_exposure, read_file};
 pub use pem::PemError;
 pub use reject::{ChainPart, RejectSvid, SigningMark};
 pub use reject_server::RejectServer;

@@ -11,8 +11,12 @@ use crate::keyed_chain::KeyedChainError;
 use crate::server_authorities::RevocationListError;
 use crate::svid::SvidError;
 
-/// Reads a regular file of at most [`MAX_FILE_BYTES`], into memory that is overwritten when dropped.
-pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+/// Reads a regular file of at most 1 MiB, into memory that is overwritten when dropped.
+///
+/// # Errors
+///
+/// [`LoadError::Read`], [`LoadError::NotAFile`], [`LoadError::TooLarge`].
+pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
     // Asked before opening, because opening a FIFO waits for its writer.
     let metadata = fs::metadata(path).map_err(unreadable)?;

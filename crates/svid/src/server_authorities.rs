@@ -94,16 +94,23 @@ impl ServerAuthorities {
         Ok(self)
     }
 
-    /// Adds the lists of a PEM file of at most 1 MiB: every `X509 CRL` block is one.
+    /// Adds the lists of a PEM text: every `X509 CRL` block is one.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError::Pem`], and those of [`with_revocation_lists`](Self::with_revocation_lists).
+    pub fn with_revocation_pem(self, text: &[u8]) -> Result<Self, RevocationListError> {
+        self.with_revocation_lists(&pem::revocation_lists(text)?)
+    }
+
+    /// Adds the lists of a PEM file of at most 1 MiB, as [`with_revocation_pem`](Self::with_revocation_pem) does.
     ///
     /// # Errors
     ///
     /// [`LoadError`] with the file's path.
     pub fn with_revocation_file(self, path: &Path) -> Result<Self, LoadError> {
         let text = read_file(path)?;
-        pem::revocation_lists(&text)
-            .map_err(RevocationListError::Pem)
-            .and_then(|lists| self.with_revocation_lists(&lists))
+        self.with_revocation_pem(&text)
             .map_err(|source| LoadError::RevocationLists { path: path.to_owned(), source })
     }
 

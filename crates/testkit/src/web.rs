@@ -89,6 +89,42 @@ impl TestCa {
     }
 }
 
+impl TestCa {
+    /// The same list as a PEM text.
+    ///
+    /// # Panics
+    ///
+    /// As [`revocation_list`](Self::revocation_list).
+    #[must_use]
+    pub fn revocation_list_pem(&self, revocations: Revocations) -> String {
+        let text = base64(&self.revocation_list(revocations));
+        let mut pem = "-----BEGIN X509 CRL-----\n".to_owned();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (line, tail) = rest.split_at(rest.len().min(64));
+            pem.extend([line, "\n"]);
+            rest = tail;
+        }
+        pem + "-----END X509 CRL-----\n"
+    }
+}
+
+/// RFC 4648 section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let sextet = usize::try_from(bits >> shift & 0x3f).expect("six bits");
+            let shown = ALPHABET.get(sextet).filter(|_| at <= three.len());
+            text.push(shown.map_or('=', |character| char::from(*character)));
+        }
+    }
+    text
+}
+
 fn general_name(name: &str) -> Vec<u8> {
     match name.parse() {
         Ok(std::net::IpAddr::V4(ip)) => element(IP_ADDRESS, &ip.octets()),

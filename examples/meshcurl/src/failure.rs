@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use meshtls::StartError;
 use meshtls::connector::{ConnectError, refusal_of};
-use meshtls::rustls::{HandshakeError, WithCauses};
+use meshtls::rustls::{HandshakeError, OriginationError, WithCauses};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -35,13 +35,23 @@ impl Failure {
             Self::Start(StartError::Policies(_) | StartError::Text(_)) => 2,
             Self::Start(_) => 58,
             Self::Connect(error) => match error {
-                ConnectError::Resolve { .. } | ConnectError::NoEndpoints { .. } => 6,
+                ConnectError::Resolve { .. }
+                | ConnectError::NoEndpoints { .. }
+                | ConnectError::Refused { .. } => 6,
                 ConnectError::Connect { .. } => 7,
                 ConnectError::ConnectTimeout { .. } | ConnectError::HandshakeTimeout { .. } => 28,
-                ConnectError::NoIdentity(_) | ConnectError::OwnIdentity(_) => 58,
+                ConnectError::NoIdentity(_)
+                | ConnectError::OwnIdentity(_)
+                | ConnectError::Origination { .. } => 58,
                 ConnectError::Unnamed { .. }
                 | ConnectError::NoMeshName { .. }
                 | ConnectError::SecureNaming { .. }
+                | ConnectError::NoServerName { .. }
+                | ConnectError::WrongServerName { .. }
+                | ConnectError::OriginationHandshake {
+                    source: OriginationError::Rejected(_),
+                    ..
+                }
                 | ConnectError::Handshake { source: HandshakeError::Rejected(_), .. } => 60,
                 _ => 35,
             },

@@ -5,9 +5,10 @@
 //!     --services services.yaml http://httpbin.foo.svc.cluster.local:8000/ip
 //! ```
 //!
-//! The URL says `http`, as it does behind a sidecar: whether the connection is mTLS is what policies and services say.
-//! Exit codes are curl's: 0, or 6 (no such host), 7 (no connection), 28 (too slow), 35 (handshake), 52 (empty reply), 56 (receiving failed,
-//! also when the server refused our certificate), 58 (our own identity), 60 (the server's certificate or secure naming).
+//! The URL says `http`, as it does behind a sidecar: whether the connection is mTLS, or other TLS, is what policies and services say.
+//! Exit codes are curl's: 0, or 6 (no such host or subset), 7 (no connection), 28 (too slow), 35 (handshake), 52 (empty reply), 56
+//! (receiving failed, also when the server refused our certificate), 58 (our own identity, or what a rule names for TLS), 60 (the
+//! server's certificate or secure naming).
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
@@ -35,6 +36,12 @@ struct Arguments {
     /// A file or a directory with ServiceEntry and WorkloadEntry documents: who serves which host, where, and as whom.
     #[arg(long, value_name = "PATH")]
     services: Option<PathBuf>,
+    /// The subset of the service to call, by its name in a DestinationRule.
+    #[arg(long, value_name = "NAME")]
+    subset: Option<String>,
+    /// Let rules with insecureSkipVerify have their way: any server is taken for the right one.
+    #[arg(short = 'k', long)]
+    insecure: bool,
     /// Send HEAD instead of GET, and print the headers.
     #[arg(short = 'I', long)]
     head: bool,
@@ -96,7 +103,14 @@ async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         builder = builder.services(PoliciesFrom::path(path));
     }
     let workload = builder.start()?;
-    let answer = transfer(&workload.connector(), arguments).await?;
+    let connector = workload.connector_with(|connector| {
+        if arguments.insecure {
+            connector.dangerous_allow_insecure_skip_verify()
+        } else {
+            connector
+        }
+    });
+    let answer = transfer(&connector, arguments).await?;
     match &arguments.output {
         Some(path) => std::fs::write(path, &answer.output).map_err(Failure::Write)?,
         None => std::io::Write::write_all(&mut std::io::stdout(), &answer.output)

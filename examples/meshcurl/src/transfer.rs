@@ -28,7 +28,8 @@ pub(crate) async fn transfer(
         return Err(Failure::Usage("the URL must begin with http://HOST".into()));
     };
     let destination = Destination::new(authority.host(), authority.port_u16().unwrap_or(80))
-        .protocol(Protocol::Http1);
+        .protocol(Protocol::Http1)
+        .subset(arguments.subset.as_deref().unwrap_or_default());
     if arguments.verbose {
         eprintln!("{}", connector.explain_to(&destination));
     }

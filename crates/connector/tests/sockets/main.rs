@@ -4,6 +4,8 @@
 
 mod failures;
 mod mtls;
+mod origination;
 mod plaintext;
 mod retry;
+mod web;
 mod world;

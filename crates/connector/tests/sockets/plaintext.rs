@@ -15,7 +15,7 @@ const DISABLE_PAY: &str = "---\napiVersion: security.istio.io/v1\nkind: PeerAuth
 async fn exchange(world: &World, yaml: &str, to: &Destination) -> (PlaintextReason, String) {
     let mut outbound = match world.client(yaml).build().connect_to(to).await.unwrap() {
         Outbound::Plaintext(plaintext) => plaintext,
-        Outbound::Mesh(mesh) => panic!("{mesh:?}"),
+        other => panic!("{other:?}"),
     };
     outbound
         .stream

@@ -237,19 +237,27 @@ impl Observer for Events {
     fn connection(&self, event: &Event<'_>) {
         let handshake = if event.handshake.is_some() { "handshake" } else { "no handshake" };
         let line = format!(
-            "{}, attempts {}, {handshake}, sni {}, accepted {}",
+            "{}, attempts {}, {handshake}, sni {}, accepted {}{}",
             event.outcome.label(),
             event.attempts,
             event.sni,
             event
                 .accepted
-                .map_or_else(|| "-".to_owned(), ToString::to_string)
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
+            event
+                .server_names
+                .map_or_else(String::new, |names| format!(", names {names}"))
         );
         self.0.lock().unwrap().push(line);
     }
 }
 
 impl Events {
+    /// Forgets what there was.
+    pub(crate) fn drain(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     /// The only event since the last call.
     pub(crate) fn one(&self) -> String {
         let mut events = self.0.lock().unwrap();

@@ -13,6 +13,7 @@ mod destination_rule;
 mod dispatch;
 mod outbound;
 mod peer_authentication;
+mod replay;
 mod skip;
 mod spiffe_id;
 mod validation;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
 /// Every kind of vector and what answers it; a kind without an answer can only be on the skip list.
 const KINDS: [(&str, Check); 6] = [
     ("peer_authentication", peer_authentication::check),
-    ("client_tls", outbound::check),
+    ("client_tls", |case| outbound::check(case).and_then(|()| replay::check(case))),
     ("inbound_dispatch", dispatch::check),
     ("spiffe_id", spiffe_id::check),
     ("validation", validation::check),

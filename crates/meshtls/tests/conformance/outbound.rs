@@ -70,7 +70,7 @@ fn sorted(names: &NameSet) -> Vec<String> {
     names
 }
 
-fn settings(mesh: &Value) -> Result<MeshSettings, Box<dyn Error>> {
+pub(crate) fn settings(mesh: &Value) -> Result<MeshSettings, Box<dyn Error>> {
     let aliases = texts(&mesh["trustDomainAliases"])?
         .into_iter()
         .map(str::parse)
@@ -81,7 +81,7 @@ fn settings(mesh: &Value) -> Result<MeshSettings, Box<dyn Error>> {
         .with_trust_domain_aliases(aliases))
 }
 
-fn service(case: &Case<'_>, endpoint: &Endpoint) -> Result<ServiceView, Box<dyn Error>> {
+pub(crate) fn service(case: &Case<'_>, endpoint: &Endpoint) -> Result<ServiceView, Box<dyn Error>> {
     let service = case.field("service");
     let mut view = ServiceView::new(
         text(&service["hostname"])?,

@@ -1,6 +1,7 @@
 //! Which TLS a client uses towards an endpoint: what a `DestinationRule` says, else auto mTLS.
 
 mod reason;
+mod subset;
 mod tls;
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Handshakes between two endpoints in memory, with each provider, by a clock moved by hand.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod alerts;
 mod configurations;
