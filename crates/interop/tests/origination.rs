@@ -31,10 +31,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let (folder, ca) = (
-            TempDir::new().unwrap(),
-            TestCa::at("web.example", UnixTime::now()).with_intermediate(),
-        );
+        // Without an intermediate: for a server name of its own, s_server presents the leaf alone.
+        let (folder, ca) = (TempDir::new().unwrap(), TestCa::at("web.example", UnixTime::now()));
         let world = Self { folder, ca };
         world.write("roots.pem", world.ca.bundle().to_pem());
         world.write_own("client", &world.ca.web_certificate(&["client.example.com"]));
@@ -92,14 +90,13 @@ struct Server {
 }
 
 impl Server {
-    /// With this certificate for the right server name, and a fatal alert for any other.
+    /// With this certificate for the right server name, and an alert for any other.
     fn start(world: &World, certificate: &str, flags: &[&str]) -> Self {
         let file = |name: &str| world.path(name).display().to_string();
-        world.write_own("wrong-sni", &world.ca.web_certificate(&["wrong-sni.example"]));
         let (own, key) = (file(&format!("{certificate}.pem")), file(&format!("{certificate}.key")));
         let mut child = Command::new(program("openssl"))
             .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
-            .args(["-cert", &own, "-cert_chain", &own, "-key", &key])
+            .args(["-cert", &own, "-key", &key])
             .args(["-servername", HOST, "-servername_fatal", "-cert2", &own, "-key2", &key])
             .args(flags)
             .stdin(Stdio::null())
@@ -203,8 +200,7 @@ fn mutual_with_a_client_certificate() {
 
 #[test]
 fn a_revoked_server_is_refused() {
-    let world = World { ca: TestCa::at("web.example", UnixTime::now()), ..World::new() };
-    world.write("roots.pem", world.ca.bundle().to_pem());
+    let world = World::new();
     world.write_own("server", &world.ca.web_certificate(&[HOST]));
     let server = Server::start(&world, "server", &[]);
     let simple = "mode: SIMPLE, caCertificates: FOLDER/roots.pem, caCrl: FOLDER/crl.pem";
