@@ -139,7 +139,7 @@ pub use sidecar::{
     ServerTlsMode, Sidecar, SidecarLoser, SidecarLossReason, TlsVersion,
 };
 pub use timestamp::{ParseTimestampError, Timestamp};
-pub use tree::first_comment;
+pub use tree::comments;
 pub use verbatim::Verbatim;
 pub use violation::{Caution, Violation, Warning};
 pub use workload::Workload;

@@ -68,21 +68,22 @@ pub(crate) fn documents(text: &str, options: &ParseOptions) -> Result<Vec<Node>,
     Ok(builder.documents)
 }
 
-/// Where the first comment of a YAML text stands: its line and column, both from 1. `None`: there is none, or the text is no
-/// YAML.
+/// Where each comment of a YAML text begins: its line and its column in characters, both from 1. A comment ends with its
+/// line. Of a text that is no YAML, the comments up to where that shows.
 ///
 /// Reading leaves comments out, so that printing what was read loses them: for tools that print.
-pub fn first_comment(text: &str) -> Option<(u64, u64)> {
+pub fn comments(text: &str) -> Vec<(u64, u64)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser =
         Parser::new_from_str_with_options(text, granit_parser::options! { emit_comments: true });
+    let mut found = Vec::new();
     while let Some(Ok((event, span))) = parser.next_event() {
         if matches!(event, Event::Comment(..)) {
             let Place { line, column } = place(&span.start);
-            return Some((line, column));
+            found.push((line, column));
         }
     }
-    None
+    found
 }
 
 /// Puts the parser's events together.
@@ -229,25 +230,26 @@ impl From<serde_json::Value> for Node {
 
 #[cfg(test)]
 mod tests {
-    use super::first_comment;
+    use super::comments;
 
     #[test]
     fn a_comment_is_told_from_a_text_that_looks_like_one() {
         for (name, text, want) in [
-            ("none", "a: b\n", None),
-            ("on a line of its own", "a: b\n  # why\nc: d\n", Some((2, 3))),
-            ("before everything", "# why\na: b\n", Some((1, 1))),
-            ("behind a value", "a: b # why\n", Some((1, 6))),
-            ("behind the head of a block", "a: | # why\n  text\n", Some((1, 6))),
-            ("between documents", "a: b\n---\n# why\nc: d\n", Some((3, 1))),
-            ("after everything", "a: b\n# why\n", Some((2, 1))),
-            ("alone", "# why", Some((1, 1))),
-            ("in a block of text", "a: |\n  # text\n", None),
-            ("in quotes", "a: \"b # c\"\n", None),
-            ("within a word", "a: b#c\n", None),
-            ("not YAML", "a: [\n", None),
+            ("none", "a: b\n", &[][..]),
+            ("on lines of their own", "a: b\n  # why\nc: d\n# how\n", &[(2, 3), (4, 1)]),
+            ("before everything", "# why\na: b\n", &[(1, 1)]),
+            ("behind a value", "a: b # why\n", &[(1, 6)]),
+            ("behind the head of a block", "a: | # why\n  text\n", &[(1, 6)]),
+            ("between documents", "a: b\n---\n# why\nc: d\n", &[(3, 1)]),
+            ("in a list", "[\n  a, # why\n  b # how\n]\n", &[(2, 6), (3, 5)]),
+            ("columns are characters", "a: \u{e9} # why\n", &[(1, 6)]),
+            ("alone", "# why", &[(1, 1)]),
+            ("in a block of text", "a: |\n  # text\n", &[]),
+            ("in quotes", "a: \"b # c\"\n", &[]),
+            ("within a word", "a: b#c\n", &[]),
+            ("before what is no YAML", "# why\na: [\n", &[(1, 1)]),
         ] {
-            assert_eq!(first_comment(text), want, "{name}");
+            assert_eq!(comments(text), want, "{name}");
         }
     }
 }
