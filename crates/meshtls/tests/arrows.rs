@@ -66,6 +66,7 @@ const TABLE: &[Row] = &[
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),
     row("migration",         Program, "", ""),
+    row("policyctl",         Program, "meshtls-identity meshtls-policy meshtls-source", ""),
 ];
 
 /// Foreign packages whose edges are watched as well.

@@ -127,6 +127,7 @@ pub use parse_options::ParseOptions;
 pub use peer_authentication::PeerAuthentication;
 pub use policy_set::PolicySet;
 pub use provenance::Provenance;
+pub use print::Printed;
 pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
