@@ -102,6 +102,26 @@ codes! {
     StrictInDisabledNamespace = "MT014" Error,
     /// A policy on trial that would change nothing.
     DryRunWithoutEffect = "MT015" Warning,
+    /// A rule that sends plaintext or foreign TLS to a STRICT port.
+    RuleRefusedByStrict = "MT101" Error,
+    /// A rule that does mesh mTLS with an endpoint outside the mesh, or with a DISABLE port.
+    RuleNeedsMesh = "MT102" Error,
+    /// A port entry without `tls`, under a `tls` that it does not inherit.
+    PortDropsTls = "MT103" Warning,
+    /// A server name without names to check: only the chain is.
+    ServerNameUnchecked = "MT104" Warning,
+    /// A rule for a host that no service has.
+    HostUnknown = "MT105" Warning,
+    /// A pattern that hides a more exact rule of another namespace.
+    PatternHidesRule = "MT106" Warning,
+    /// A rule whose TLS is dropped for that of an older one for the same host.
+    RulesConflict = "MT107" Error,
+    /// `insecureSkipVerify`.
+    VerificationSkipped = "MT108" Warning,
+    /// `credentialName`, which needs Kubernetes.
+    CredentialName = "MT109" Warning,
+    /// A subset without endpoints.
+    SubsetEmpty = "MT110" Warning,
     /// ALLOW that a plaintext peer fits, because it asks only who the peer is not (rule AZ-14).
     AllowAdmitsPlaintext = "MT201" Error,
     /// DENY that denies more connections than it says, because its HTTP conditions are left out (rule AZ-9).

@@ -8,6 +8,7 @@ use crate::{Inventory, MeshSettings, MtlsMode, PeerAuthentication, PolicySet, Re
 pub(super) struct Context<'a> {
     pub(super) settings: &'a MeshSettings,
     pub(super) resources: &'a Resources,
+    pub(super) inventory: Option<&'a Inventory>,
     /// The workloads, where an inventory tells.
     pub(super) world: Option<World>,
     /// What is enforced: without policies on trial.
@@ -20,7 +21,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         settings: &'a MeshSettings,
         resources: &'a Resources,
-        inventory: Option<&Inventory>,
+        inventory: Option<&'a Inventory>,
     ) -> Self {
         let policies = resources.peer_authentications().iter();
         let enforced = policies.clone().filter(|policy| !policy.is_dry_run());
@@ -30,6 +31,7 @@ impl<'a> Context<'a> {
         Self {
             settings,
             resources,
+            inventory,
             world: inventory.map(World::new),
             enforced: compile(enforced.cloned().collect()),
             rehearsed: compile(

@@ -4,6 +4,7 @@ mod audience;
 mod authorization_policy;
 mod code;
 mod context;
+mod destination_rule;
 mod finding;
 mod peer_authentication;
 mod selectors;
@@ -56,6 +57,7 @@ pub fn lint(
     let context = Context::new(settings, resources, inventory);
     let mut findings = Findings::new(resources);
     peer_authentication::check(&context, &mut findings);
+    destination_rule::check(&context, &mut findings);
     authorization_policy::check(&context, &mut findings);
     sidecar::check(&context, &mut findings);
     service_entry::check(&context, &mut findings);

@@ -77,6 +77,7 @@ fn the_first_example_of_a_code_provokes_it_alone_and_the_second_is_clean() {
     }
 }
 
+#[expect(clippy::panic, reason = "an unknown setting must fail the test")]
 /// The findings about an example. A comment in it sets what the mesh is like.
 fn found(example: &str) -> Vec<String> {
     let mut settings = MeshSettings::default();

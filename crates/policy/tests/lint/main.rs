@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure to read a test text must fail the test")]
 
 mod authorization_policy;
+mod destination_rule;
 mod documentation;
 mod findings;
 mod peer_authentication;
