@@ -1,5 +1,6 @@
 //! Why a port has its mode: what each level says, which policies lost, and what surprises people here.
 
+mod inventory;
 mod text;
 
 use std::sync::Arc;
@@ -249,6 +250,30 @@ pub enum Note {
     },
     /// The namespace as a whole is DISABLE, and clients look at nothing else: they send plaintext to this STRICT port.
     ClientsSendPlaintext,
+    /// The port asked about is a Service's port; policies speak of the port that the workload listens on (istio/istio#49098).
+    PortIsServicePort {
+        /// The host of the service.
+        service: String,
+        /// The port that the workload listens on for it.
+        workload_port: u16,
+    },
+    /// No service of the inventory leads to this port of the workload.
+    NobodyListens {
+        /// The ports that services lead to.
+        ports: Vec<u16>,
+    },
+    /// An entry of the policy that selects the workload is for the Service's port, where this port was meant
+    /// (istio/istio#49098).
+    EntryIsServicePort {
+        /// The policy.
+        policy: ResourceName,
+        /// The entry.
+        entry: u16,
+        /// The host of the service.
+        service: String,
+        /// The port that the workload listens on for it: the one asked about.
+        workload_port: u16,
+    },
 }
 
 /// Why a policy that fits does not count; `None` if it does. `winner` gives the policy that is chosen where it could be.

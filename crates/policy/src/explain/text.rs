@@ -126,6 +126,17 @@ impl fmt::Display for Note {
             Self::ClientsSendPlaintext => f.write_str(
                 "the namespace as a whole is DISABLE and clients look at nothing else: they will send plaintext and be refused",
             ),
+            Self::PortIsServicePort { service, workload_port } => write!(
+                f,
+                "this port number is the port of the Service {service}; the container port is {workload_port}, ask about that"
+            ),
+            Self::NobodyListens { ports } => {
+                write!(f, "no workload like this is known to listen on this port, only on {}", Ports(ports))
+            }
+            Self::EntryIsServicePort { policy, entry, service, workload_port } => write!(
+                f,
+                "the entry of {policy} for port {entry} has no effect: that is the port of the Service {service}, the container port is {workload_port}"
+            ),
         }
     }
 }
