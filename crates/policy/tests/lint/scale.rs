@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use meshtls_policy::{
-    Code, Inventory, MeshSettings, MtlsMode, PeerAuthentication, Resources, WorkloadEntry,
-    WorkloadSpec, lint,
+    AuthorizationPolicy, ClientTls, ClientTlsMode, Code, DestinationRule, Inventory, MeshSettings,
+    MtlsMode, Operation, PeerAuthentication, Resources, Rule, ServiceEntry, ServicePort, Sidecar,
+    WorkloadEntry, WorkloadSpec, lint,
 };
 
 const MANY: u32 = 10_000;
@@ -33,6 +34,35 @@ fn ten_thousand_policies_and_workloads_in_one_namespace() {
         .with_peer_authentications(policies)
         .with_workload_entries(workloads);
     let settings = MeshSettings::default();
+    let inventory = Inventory::from_resources(&settings, &resources);
+    assert_eq!(lint(&settings, &resources, Some(&inventory)), []);
+}
+
+/// Authorization and client rules, all for the same workloads and hosts.
+#[test]
+fn ten_thousand_policies_of_the_other_kinds() {
+    let settings = MeshSettings::default();
+    let ports = || Rule::new().with_to(Operation::default().with_ports(["80"]));
+    let allow = |nth| AuthorizationPolicy::new("foo", name(nth)).with_rule(ports());
+    let rule = |nth| {
+        DestinationRule::new(name(nth), "all", "*.local")
+            .with_tls(ClientTls::new(ClientTlsMode::IstioMutual))
+    };
+    let workloads = (0..MANY).map(|nth| {
+        let spec = WorkloadSpec::new(IpAddr::from(Ipv4Addr::from(nth)))
+            .with_labels([("app".to_owned(), "web".to_owned()), ("version".to_owned(), name(nth))])
+            .with_service_account("web");
+        WorkloadEntry::new("foo", name(nth), spec)
+    });
+    let mut service = ServiceEntry::new("foo", "web", "web.foo.svc.cluster.local")
+        .with_port(ServicePort::new("http", 80));
+    service.workload_selector = [("app", "web")].into();
+    let resources = Resources::default()
+        .with_authorization_policies((0..MANY).map(allow))
+        .with_destination_rules((0..MANY).map(rule))
+        .with_sidecars((0..MANY).map(|nth| Sidecar::new(name(nth), "default")))
+        .with_service_entries([service])
+        .with_workload_entries(workloads);
     let inventory = Inventory::from_resources(&settings, &resources);
     assert_eq!(lint(&settings, &resources, Some(&inventory)), []);
 }

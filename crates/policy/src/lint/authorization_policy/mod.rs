@@ -5,6 +5,9 @@ mod connection;
 mod names;
 mod ports;
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use self::asked::Asked;
 use super::audience::{self, Audience};
 use super::code::Code;
@@ -27,6 +30,8 @@ pub(super) fn check<'a>(context: &'a Context<'a>, findings: &mut Findings<'_>) {
         .world
         .as_ref()
         .map(|world| Audience::new(world, selected));
+    // Many policies may be for the same workloads.
+    let mut known_ports: HashMap<_, Option<Rc<KnownPorts<'_>>>> = HashMap::new();
     for policy in policies {
         dry_run(policy, findings);
         if !policy.target_refs.is_empty() {
@@ -47,7 +52,12 @@ pub(super) fn check<'a>(context: &'a Context<'a>, findings: &mut Findings<'_>) {
                 let field = "spec.selector.matchLabels";
                 audience::matches_nothing(policy, field, reach(policy), &policy.selector, findings);
             }
-            ports::check(policy, &asked, || KnownPorts::of(workloads), findings);
+            let known = || {
+                let of = known_ports.entry((reach(policy), &policy.selector));
+                of.or_insert_with(|| KnownPorts::of(workloads).map(Rc::new))
+                    .clone()
+            };
+            ports::check(policy, &asked, known, findings);
         }
     }
 }

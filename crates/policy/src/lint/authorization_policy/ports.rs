@@ -1,5 +1,7 @@
 //! Ports that do not mean what they seem to.
 
+use std::rc::Rc;
+
 use super::asked::Asked;
 use crate::lint::code::Code;
 use crate::lint::finding::{Findings, some_of};
@@ -7,10 +9,10 @@ use crate::lint::world::KnownPorts;
 use crate::{Attribute, AuthorizationPolicy};
 
 /// Ports are those that workloads listen on (rule AZ-16). `known` is asked only if there are ports.
-pub(super) fn check<'a>(
+pub(super) fn check<'k>(
     policy: &AuthorizationPolicy,
     rules: &[Vec<Asked<'_>>],
-    known: impl FnOnce() -> Option<KnownPorts<'a>>,
+    known: impl FnOnce() -> Option<Rc<KnownPorts<'k>>>,
     findings: &mut Findings<'_>,
 ) {
     let over_ports = |asked: &&Asked<'_>| asked.attribute == Attribute::DestinationPort;
