@@ -45,6 +45,8 @@ pub(crate) async fn dial(
                     .for_each(|found| queue.push_front((Address::Ip(found.ip()), port))),
                 Err(source) => failure = ConnectError::Resolve { host, source },
             },
+            // Istio's proxy can reach these, a process without one cannot.
+            Address::Unix(_) | Address::Unset => {}
             Address::Ip(ip) => {
                 let endpoint = SocketAddr::new(ip, port);
                 tried.attempts = tried.attempts.saturating_add(1);

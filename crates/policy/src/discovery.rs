@@ -118,6 +118,7 @@ impl fmt::Display for Endpoint {
         match &self.address {
             Address::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
             Address::Host(host) => write!(f, "{host}:{}", self.port),
+            Address::Unix(_) | Address::Unset => self.address.fmt(f),
         }
     }
 }

@@ -2,28 +2,6 @@
 
 use std::borrow::Cow;
 
-/// Whether `text` is a DNS name: up to 253 bytes, labels of 1 to 63 letters, digits, `-` and `_`.
-///
-/// A last part of digits only is refused: such a text is a misspelt IP address.
-pub(crate) fn is_host_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    let last_is_digits = text
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    text.len() <= 253 && text.split('.').all(label) && !last_is_digits
-}
-
-/// Whether `text` is a host name or `*.` before one.
-pub(crate) fn is_host_pattern(text: &str) -> bool {
-    is_host_name(text.strip_prefix("*.").unwrap_or(text))
-}
-
 /// Whether `text` is a DNS label: 1 to 63 letters, digits and `-`, the latter only inside.
 pub(crate) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
@@ -50,7 +28,7 @@ pub(crate) fn is_wildcard_domain(text: &str) -> bool {
         if first.starts_with('*') { plain.strip_prefix('-').unwrap_or(plain) } else { plain };
     (first == "*" || (first.len() <= 63 && is_label(plain)))
         && text.len() <= 255
-        && rest.is_none_or(is_labels)
+        && rest.is_none_or(|rest| rest.is_empty() || is_labels(rest))
 }
 
 fn is_labels(text: &str) -> bool {
@@ -88,7 +66,7 @@ pub(crate) fn short_names(host: &str) -> Option<[&str; 2]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_host_name, is_host_pattern, is_wildcard_domain, normalize, short_names};
+    use super::{is_fqdn, is_wildcard_domain, normalize, short_names};
 
     #[test]
     fn hosts_of_rules() {
@@ -100,6 +78,7 @@ mod tests {
             ("api", true),
             ("123", true),
             ("api.example.com.", true),
+            ("api.", true),
             ("API.example.com", true),
             ("", false),
             ("a_b", false),
@@ -120,23 +99,26 @@ mod tests {
 
     #[test]
     fn names() {
-        for (text, host, pattern) in [
+        for (text, full, wildcard) in [
             ("httpbin.foo.svc.cluster.local", true, true),
-            ("a_b-c.x1", true, true),
             ("localhost", true, true),
+            ("a-b.c.", true, true),
             ("*.example.com", false, true),
-            ("*", false, false),
+            ("*-a.example.com", false, true),
+            ("*", false, true),
+            ("a_b.c", false, false),
             ("a.*.com", false, false),
             ("", false, false),
             ("a..b", false, false),
             ("a b", false, false),
+            ("-a.b", false, false),
             ("10.0.0.256", false, false),
             ("unix:///run/x", false, false),
         ] {
-            assert_eq!((is_host_name(text), is_host_pattern(text)), (host, pattern), "{text}");
+            assert_eq!((is_fqdn(text), is_wildcard_domain(text)), (full, wildcard), "{text}");
         }
-        assert!(!is_host_name(&["a"; 128].join(".")), "255 bytes");
-        assert!(!is_host_name(&"a".repeat(64)), "a label of 64");
+        assert!(!is_fqdn(&["a"; 129].join(".")), "257 bytes");
+        assert!(!is_fqdn(&"a".repeat(64)), "a label of 64");
     }
 
     #[test]

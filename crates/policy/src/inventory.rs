@@ -161,19 +161,14 @@ fn view(
     workloads: &[WorkloadEntry],
 ) -> ServiceView {
     let namespace = entry.metadata.name.namespace();
-    let selected = workloads.iter().filter(|workload| {
-        !entry.workload_selector.is_empty()
-            && workload.metadata.name.namespace() == namespace
-            && entry.workload_selector.select(&workload.workload.labels)
-    });
     let mut endpoints: Vec<Endpoint> = entry
         .endpoints
         .iter()
-        .chain(selected.map(|workload| &workload.workload))
+        .chain(entry.selected(workloads))
         .map(|workload| endpoint(namespace, workload, port))
         .collect();
     let resolution = match entry.resolution {
-        EntryResolution::None => Resolution::Passthrough,
+        EntryResolution::None | EntryResolution::DynamicDns => Resolution::Passthrough,
         EntryResolution::Static => Resolution::ClientSide,
         EntryResolution::Dns | EntryResolution::DnsRoundRobin => Resolution::Dns,
     };

@@ -132,6 +132,7 @@ pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
 pub use resources::{DuplicateObject, Resources};
 pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
+pub use resources::{DuplicateObject, ExtendError, InventoryTooLarge, Resources};
 pub use rule_lookup::RuleStep;
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;

@@ -30,6 +30,8 @@ pub struct Resources {
     warnings: Vec<Warning>,
     skipped: Vec<Skipped>,
     origins: Origins,
+    /// What the services that were read take in an inventory, about.
+    inventory_bytes: usize,
 }
 
 /// Where objects were read from, by kind and name.
@@ -108,22 +110,48 @@ impl Resources {
     ///
     /// # Errors
     ///
-    /// [`DuplicateObject`]: an object of this kind and name is there already. Nothing is added then.
-    pub fn extend(&mut self, other: Self) -> Result<(), DuplicateObject> {
+    /// * [`ExtendError::Duplicate`]: an object of this kind and name is there already.
+    /// * [`ExtendError::InventoryTooLarge`]: the services of one text and the workloads of the other multiply beyond the bound
+    ///   that each text alone is held to.
+    ///
+    /// Nothing is added then.
+    pub fn extend(&mut self, other: Self) -> Result<(), ExtendError> {
         let here: HashSet<_> = self.names().collect();
         if let Some((kind, name)) = other.names().find(|name| here.contains(name)) {
-            return Err(DuplicateObject { kind, name: name.clone() });
+            return Err(DuplicateObject { kind, name: name.clone() }.into());
         }
-        self.authorization_policies
-            .extend(other.authorization_policies);
-        self.peer_authentications.extend(other.peer_authentications);
-        self.destination_rules.extend(other.destination_rules);
-        self.service_entries.extend(other.service_entries);
-        self.sidecars.extend(other.sidecars);
-        self.workload_entries.extend(other.workload_entries);
-        self.warnings.extend(other.warnings);
-        self.skipped.extend(other.skipped);
-        self.origins.extend(other.origins);
+        let theirs = other.service_entries.iter().map(|entry| {
+            let here = entry.selected_bytes(&self.workload_entries);
+            let there = entry.selected_bytes(&other.workload_entries);
+            (entry, entry.own_bytes().saturating_add(here).saturating_add(there))
+        });
+        let ours = self
+            .service_entries
+            .iter()
+            .map(|entry| (entry, entry.selected_bytes(&other.workload_entries)));
+        self.inventory_bytes = total(self.inventory_bytes, theirs.chain(ours))?;
+        // Whole, so that no kind is forgotten.
+        let Self {
+            authorization_policies,
+            peer_authentications,
+            destination_rules,
+            service_entries,
+            sidecars,
+            workload_entries,
+            warnings,
+            skipped,
+            origins,
+            inventory_bytes: _counted_above,
+        } = other;
+        self.authorization_policies.extend(authorization_policies);
+        self.peer_authentications.extend(peer_authentications);
+        self.destination_rules.extend(destination_rules);
+        self.service_entries.extend(service_entries);
+        self.sidecars.extend(sidecars);
+        self.workload_entries.extend(workload_entries);
+        self.warnings.extend(warnings);
+        self.skipped.extend(skipped);
+        self.origins.extend(origins);
         Ok(())
     }
 
@@ -254,17 +282,16 @@ impl Resources {
     }
 
     /// Refuses services that would multiply beyond [`MAX_INVENTORY`]. The workloads of all documents must be there.
-    fn check_inventory(&self) -> Result<(), ParseError> {
-        let mut bytes = 0_usize;
-        for entry in &self.service_entries {
-            bytes = bytes.saturating_add(entry.inventory_bytes(&self.workload_entries));
-            if bytes > MAX_INVENTORY {
-                return Err(ParseError::new(ParseFault::InventoryTooLarge {
-                    service: entry.metadata.name.clone(),
-                    max: MAX_INVENTORY,
-                }));
-            }
-        }
+    fn check_inventory(&mut self) -> Result<(), ParseError> {
+        let workloads = &self.workload_entries;
+        let bytes = self.service_entries.iter().map(|entry| {
+            let bytes = entry.own_bytes();
+            (entry, bytes.saturating_add(entry.selected_bytes(workloads)))
+        });
+        self.inventory_bytes = total(0, bytes).map_err(|too_large| {
+            let InventoryTooLarge { service, max } = too_large;
+            ParseError::new(ParseFault::InventoryTooLarge { service, max })
+        })?;
         Ok(())
     }
 
@@ -336,6 +363,22 @@ fn names<R: Resource>(list: &[R]) -> impl Iterator<Item = (&'static str, &Resour
         .map(|object| (R::KIND.as_str(), &object.metadata().name))
 }
 
+/// Adds up what services take, and stops at the one that passes [`MAX_INVENTORY`].
+fn total<'a>(
+    start: usize,
+    services: impl Iterator<Item = (&'a ServiceEntry, usize)>,
+) -> Result<usize, InventoryTooLarge> {
+    let mut total = start;
+    for (entry, bytes) in services {
+        total = total.saturating_add(bytes);
+        if total > MAX_INVENTORY {
+            let service = entry.metadata.name.clone();
+            return Err(InventoryTooLarge { service, max: MAX_INVENTORY });
+        }
+    }
+    Ok(total)
+}
+
 /// The most that the services of a text may take in an inventory: 256 MB, a million endpoints.
 const MAX_INVENTORY: usize = 1_000_000 * PIECE;
 
@@ -358,6 +401,41 @@ impl FromIterator<PeerAuthentication> for Resources {
     fn from_iter<I: IntoIterator<Item = PeerAuthentication>>(policies: I) -> Self {
         Self::default().with_peer_authentications(policies)
     }
+}
+
+/// Why collections were not joined.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(clippy::exhaustive_enums, reason = "whoever joins files names the file at fault for each")]
+pub enum ExtendError {
+    /// Two objects of one kind have the same namespace and name.
+    #[error(transparent)]
+    Duplicate(#[from] DuplicateObject),
+    /// Services and workloads multiply.
+    #[error(transparent)]
+    InventoryTooLarge(#[from] InventoryTooLarge),
+}
+
+impl ExtendError {
+    /// A short name that stays stable, for metrics and tests: that of the same fault within one text.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Duplicate(_) => "duplicate_object",
+            Self::InventoryTooLarge(_) => "inventory_too_large",
+        }
+    }
+}
+
+/// Hosts times ports times endpoints of all `ServiceEntry` objects: an [`Inventory`](crate::Inventory) would be too large.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "hosts times ports times endpoints: the services up to {service} take more than {max} bytes"
+)]
+#[non_exhaustive]
+pub struct InventoryTooLarge {
+    /// The object at which the bound is passed.
+    pub service: ResourceName,
+    /// The bound in bytes, as estimated: a million endpoints without labels.
+    pub max: usize,
 }
 
 /// Two objects of one kind have the same namespace and name.

@@ -68,9 +68,83 @@ pub enum Violation {
     /// `resolution: NONE` with endpoints: the caller's own address is used, so they would have no effect.
     #[error("resolution NONE takes no endpoints")]
     EndpointsWithoutResolution,
-    /// `resolution: STATIC` without endpoints and without `workloadSelector`.
-    #[error("resolution STATIC needs endpoints or a workloadSelector")]
-    StaticWithoutEndpoints,
+    /// A host without `*` where any name behind `*` is looked up.
+    #[error("resolution DYNAMIC_DNS needs hosts that begin with `*`, not `{found}`")]
+    HostNeedsWildcard {
+        /// What is written.
+        found: String,
+    },
+    /// A host with `*` that would have to be looked up itself, because no endpoints are given.
+    #[error("`{found}` cannot be looked up: without endpoints, hosts need to be full names")]
+    HostNotResolvable {
+        /// What is written.
+        found: String,
+    },
+    /// A virtual address that is neither an IP address nor a range of them.
+    #[error("`{found}` is no IP address or range of them, such as 10.0.0.0/8")]
+    BadSubnet {
+        /// What is written.
+        found: String,
+    },
+    /// A range of addresses for a service whose endpoints are looked up.
+    #[error("ranges of addresses are for resolution NONE and STATIC")]
+    SubnetWithNames,
+    /// Several hosts on a port whose connections name none.
+    #[error(
+        "several hosts need a port that speaks HTTP or TLS: they cannot be told apart otherwise"
+    )]
+    ManyHostsWithoutNames,
+    /// `resolution: DYNAMIC_DNS` with a field that it makes no use of.
+    #[error("resolution DYNAMIC_DNS takes no {name}")]
+    DynamicWith {
+        /// The field.
+        name: &'static str,
+    },
+    /// `resolution: DYNAMIC_DNS` on a port whose connections do not name a host.
+    #[error("resolution DYNAMIC_DNS is for ports that speak HTTP, HTTP2, GRPC or TLS")]
+    DynamicProtocol,
+    /// `resolution: DYNAMIC_DNS` inside the mesh behind a waypoint.
+    #[error("resolution DYNAMIC_DNS with location MESH_INTERNAL does not go with a waypoint")]
+    DynamicWaypoint,
+    /// `resolution: DNS_ROUND_ROBIN` with several endpoints.
+    #[error("resolution DNS_ROUND_ROBIN takes one endpoint")]
+    ManyEndpointsRoundRobin,
+    /// A port of an endpoint under a name that no port of the service has.
+    #[error("the service has no port `{found}`")]
+    UnknownServicePort {
+        /// The name.
+        found: String,
+    },
+    /// A Unix domain socket with ports.
+    #[error("a Unix domain socket has no ports")]
+    SocketWithPorts,
+    /// A Unix domain socket behind a service that does not have exactly one port.
+    #[error("a Unix domain socket serves a service with one port")]
+    SocketNeedsOnePort,
+    /// A label that Kubernetes would not take.
+    #[error("`{found}` is no label")]
+    BadLabel {
+        /// Key and value.
+        found: String,
+    },
+    /// An entry of `exportTo` that is no namespace, `*`, `.` or `~`.
+    #[error("`{found}` is no namespace to export to")]
+    BadExportTo {
+        /// What is written.
+        found: String,
+    },
+    /// A namespace twice in `exportTo`; `.` is its own.
+    #[error("`{found}` is exported to already")]
+    DuplicateExportTo {
+        /// What is written.
+        found: String,
+    },
+    /// `*` or `~` in `exportTo` beside other entries.
+    #[error("`{found}` in exportTo does not go with other entries")]
+    ExportToWithOthers {
+        /// What is written.
+        found: String,
+    },
     /// An endpoint whose address is missing or is neither an IP address nor a host name.
     #[error("`{found}` is no address: an IP address or a host name is needed")]
     BadAddress {
@@ -213,7 +287,22 @@ impl Violation {
             Self::DuplicatePort { .. } => "duplicate_port",
             Self::EndpointsAndSelector => "endpoints_and_selector",
             Self::EndpointsWithoutResolution => "endpoints_without_resolution",
-            Self::StaticWithoutEndpoints => "static_without_endpoints",
+            Self::HostNeedsWildcard { .. } => "host_needs_wildcard",
+            Self::HostNotResolvable { .. } => "host_not_resolvable",
+            Self::BadSubnet { .. } => "bad_subnet",
+            Self::SubnetWithNames => "subnet_with_names",
+            Self::ManyHostsWithoutNames => "many_hosts_without_names",
+            Self::DynamicWith { .. } => "dynamic_with",
+            Self::DynamicProtocol => "dynamic_protocol",
+            Self::DynamicWaypoint => "dynamic_waypoint",
+            Self::ManyEndpointsRoundRobin => "many_endpoints_round_robin",
+            Self::UnknownServicePort { .. } => "unknown_service_port",
+            Self::SocketWithPorts => "socket_with_ports",
+            Self::SocketNeedsOnePort => "socket_needs_one_port",
+            Self::BadLabel { .. } => "bad_label",
+            Self::BadExportTo { .. } => "bad_export_to",
+            Self::DuplicateExportTo { .. } => "duplicate_export_to",
+            Self::ExportToWithOthers { .. } => "export_to_with_others",
             Self::BadAddress { .. } => "bad_address",
             Self::AddressNotIp { .. } => "address_not_ip",
             Self::BadDryRun { .. } => "bad_dry_run",
@@ -287,6 +376,11 @@ impl Warning {
             Caution::TlsFilesWithoutEffect => "tls_files_without_effect",
             Caution::OldTlsWithoutCiphers => "old_tls_without_ciphers",
             Caution::HttpPoolWithoutHttp => "http_pool_without_http",
+            Caution::StaticWithoutEndpoints => "static_without_endpoints",
+            Caution::AddressUnset => "address_unset",
+            Caution::SelectorWithoutResolution => "selector_without_resolution",
+            Caution::PartialWildcard => "partial_wildcard",
+            Caution::TcpWithoutAddresses => "tcp_without_addresses",
             Caution::EgressHostTwice => "egress_host_twice",
             Caution::DenyHttpOnly => "deny_http_only",
         }
@@ -323,6 +417,23 @@ pub enum Caution {
     /// Settings for HTTP connections on a port that does not speak HTTP.
     #[error("the port does not speak HTTP: only the tcp settings have an effect")]
     HttpPoolWithoutHttp,
+    /// `resolution: STATIC` without endpoints and without `workloadSelector`: nobody serves it.
+    #[error("resolution STATIC without endpoints or a workloadSelector: nobody serves it")]
+    StaticWithoutEndpoints,
+    /// A workload without address, behind the gateway of its network: not connected to here.
+    #[error(
+        "without address, it is behind the gateway of its network, which is not connected to here"
+    )]
+    AddressUnset,
+    /// `resolution: NONE` with `workloadSelector`: the caller's own address is used.
+    #[error("resolution NONE uses the caller's address, so the workloadSelector has no effect")]
+    SelectorWithoutResolution,
+    /// A host such as `*a.example.com`, which Istio does not match.
+    #[error("a host may begin with `*.`, not with another part of a name")]
+    PartialWildcard,
+    /// A port for TCP without an address that tells its connections apart.
+    #[error("without addresses, connections to a TCP port cannot be told from others")]
+    TcpWithoutAddresses,
     /// An egress host that others of the listener cover already.
     #[error("a host that is covered already")]
     EgressHostTwice,

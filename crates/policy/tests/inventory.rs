@@ -49,9 +49,17 @@ apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: outside, namespace: foo}
 spec:
-  hosts: [api.example.com, '*.cdn.example.com', '*.example.com']
+  hosts: [api.example.com]
   resolution: DNS
-  ports: [{number: 443, name: tls}]
+  ports: [{number: 443, name: tls, protocol: TLS}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: anything-outside, namespace: foo}
+spec:
+  hosts: ['*.cdn.example.com', '*.example.com']
+  resolution: DYNAMIC_DNS
+  ports: [{number: 443, name: tls, protocol: TLS}]
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -148,7 +156,7 @@ fn services_that_multiply_beyond_all_bounds_are_refused() {
             "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}, namespace: foo}}\n\
              spec: {{hosts: {}, ports: {}, {rest}}}\n",
             list(hosts, |nth| format!("h{nth}.b")),
-            list(ports, |nth| format!("{{number: {}, name: p{nth}}}", nth + 1)),
+            list(ports, |nth| format!("{{number: {}, name: p{nth}, protocol: HTTP}}", nth + 1)),
         )
     };
     let endpoints = |count| {
@@ -388,7 +396,7 @@ kind: ServiceEntry
 metadata: { name: httpbin, namespace: foo }
 spec:
   hosts: [httpbin.foo.svc.cluster.local, httpbin.example]
-  ports: [{ number: 8000, name: http, targetPort: 80 }]
+  ports: [{ number: 8000, name: http, protocol: HTTP, targetPort: 80 }]
   location: MESH_INTERNAL
   resolution: STATIC
   workloadSelector: { labels: { app: httpbin } }
@@ -434,4 +442,40 @@ spec:
 
 fn client() -> Workload {
     Workload::new("web", Labels::default())
+}
+
+#[test]
+fn services_and_workloads_of_several_texts_do_not_multiply_either() {
+    let services = |selected: &str| {
+        let hosts: Vec<String> = (0..100).map(|nth| format!("h{nth}.b")).collect();
+        let ports: Vec<String> = (1..=60)
+            .map(|nth| format!("{{number: {nth}, name: p{nth}, protocol: HTTP}}"))
+            .collect();
+        format!(
+            "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: a, namespace: foo}}, spec: {{hosts: {hosts:?}, \
+             ports: [{}], resolution: STATIC, workloadSelector: {{labels: {{app: {selected}}}}}}}}}",
+            ports.join(", ")
+        )
+    };
+    let workloads: String = (0..200)
+        .map(|nth| {
+            format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: w{nth}, namespace: foo}}\n\
+                 spec: {{address: 10.0.0.1, labels: {{app: db}}}}\n"
+            )
+        })
+        .collect();
+    let read = |text: &str| Resources::parse("s.yaml", text).unwrap();
+    for (first, second) in
+        [(services("db"), workloads.clone()), (workloads.clone(), services("db"))]
+    {
+        let mut all = read(&first);
+        let before = all.clone();
+        let error = all.extend(read(&second)).unwrap_err();
+        assert_eq!(error.reason(), "inventory_too_large");
+        assert!(error.to_string().contains("foo/a"), "{error}");
+        assert_eq!(all, before, "nothing is added");
+    }
+    let mut all = read(&workloads);
+    all.extend(read(&services("other"))).unwrap();
 }

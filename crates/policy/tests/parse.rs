@@ -494,7 +494,7 @@ fn service_and_workload_entries_are_read() {
         service(
             "{hosts: [web.foo.svc.cluster.local, '*.web.example'], addresses: [10.0.0.1], exportTo: ['.'], location: MESH_INTERNAL, \
              resolution: STATIC, subjectAltNames: ['spiffe://x/y'], \
-             ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}, {number: 81, name: raw}], \
+             ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}, {number: 81, name: raw, protocol: TLS}], \
              endpoints: [{address: 127.0.1.2, labels: {app: web}, ports: {raw: 9090}, serviceAccount: web, network: net-1, locality: r/z, weight: 3}]}"
         ),
         workload("{address: db.example, serviceAccount: '', labels: {app: db}}")
@@ -523,7 +523,9 @@ fn service_and_workload_entries_are_read() {
 #[test]
 fn service_and_workload_entries_are_refused_with_reason() {
     let static_with = |endpoint: &str| {
-        service(&format!("{{hosts: [a.b], resolution: STATIC, endpoints: [{endpoint}]}}"))
+        service(&format!(
+            "{{hosts: [a.b], ports: [{{number: 80, name: http}}], resolution: STATIC, endpoints: [{endpoint}]}}"
+        ))
     };
     let ports = |ports: &str| service(&format!("{{hosts: [a.b], ports: {ports}}}"));
     for (name, text, reason, field) in [
@@ -581,23 +583,162 @@ fn service_and_workload_entries_are_refused_with_reason() {
             "spec.endpoints",
         ),
         (
-            "STATIC alone",
-            service("{hosts: [a.b], resolution: STATIC}"),
-            "static_without_endpoints",
-            "spec",
-        ),
-        (
             "STATIC with a name",
             static_with("{address: c.d}"),
             "address_not_ip",
-            "spec.endpoints[0]",
+            "spec.endpoints[0].address",
         ),
         ("no address", static_with("{}"), "missing_field", "spec.endpoints[0]"),
         (
-            "unix socket",
-            static_with("{address: 'unix:///run/x'}"),
+            "a relative socket",
+            static_with("{address: 'unix://run/x'}"),
             "bad_address",
             "spec.endpoints[0].address",
+        ),
+        (
+            "a socket to look up",
+            service("{hosts: [a.b], resolution: DNS, endpoints: [{address: 'unix:///run/x'}]}"),
+            "bad_address",
+            "spec.endpoints[0].address",
+        ),
+        (
+            "a network to look up",
+            service("{hosts: [a.b], resolution: DNS, endpoints: [{network: net}]}"),
+            "missing_field",
+            "spec.endpoints[0]",
+        ),
+        (
+            "a socket with ports",
+            static_with("{address: 'unix:///run/x', ports: {http: 1}}"),
+            "socket_with_ports",
+            "spec.endpoints[0].ports",
+        ),
+        (
+            "a socket for no port",
+            service("{hosts: [a.b], resolution: STATIC, endpoints: [{address: 'unix:///x'}]}"),
+            "socket_needs_one_port",
+            "spec.endpoints[0]",
+        ),
+        (
+            "a port of no service",
+            static_with("{address: 1.2.3.4, ports: {web: 1}}"),
+            "unknown_service_port",
+            "spec.endpoints[0].ports.web",
+        ),
+        (
+            "a port name of no service",
+            workload("{address: 1.2.3.4, ports: {a_b: 1}}"),
+            "bad_port_name",
+            "spec.ports.a_b",
+        ),
+        (
+            "a label with a star",
+            workload("{address: 1.2.3.4, labels: {app: 'w*'}}"),
+            "bad_label",
+            "spec.labels.app",
+        ),
+        ("an underscore", service("{hosts: [a_b.c]}"), "bad_host", "spec.hosts[0]"),
+        (
+            "DYNAMIC_DNS without star",
+            service("{hosts: [a.b], resolution: DYNAMIC_DNS}"),
+            "host_needs_wildcard",
+            "spec.hosts[0]",
+        ),
+        (
+            "DYNAMIC_DNS with addresses",
+            service("{hosts: ['*.b'], resolution: DYNAMIC_DNS, addresses: [1.2.3.4]}"),
+            "dynamic_with",
+            "spec.addresses",
+        ),
+        (
+            "DYNAMIC_DNS with endpoints",
+            service("{hosts: ['*.b'], resolution: DYNAMIC_DNS, endpoints: [{address: 1.2.3.4}]}"),
+            "dynamic_with",
+            "spec.endpoints",
+        ),
+        (
+            "DYNAMIC_DNS on TCP",
+            service(
+                "{hosts: ['*.b'], resolution: DYNAMIC_DNS, ports: [{number: 1, name: a, protocol: TCP}]}",
+            ),
+            "dynamic_protocol",
+            "spec.ports[0]",
+        ),
+        (
+            "DYNAMIC_DNS behind a waypoint",
+            service("{hosts: ['*.b'], resolution: DYNAMIC_DNS, location: MESH_INTERNAL}")
+                .replace("namespace: foo", "namespace: foo, labels: {istio.io/use-waypoint: w}"),
+            "dynamic_waypoint",
+            "spec",
+        ),
+        (
+            "a star to look up",
+            service("{hosts: [a.b, '*.b'], resolution: DNS}"),
+            "host_not_resolvable",
+            "spec.hosts",
+        ),
+        (
+            "two to take turns with",
+            service(
+                "{hosts: [a.b], resolution: DNS_ROUND_ROBIN, endpoints: [{address: a.b}, {address: c.d}]}",
+            ),
+            "many_endpoints_round_robin",
+            "spec.endpoints",
+        ),
+        (
+            "two hosts on one TCP port",
+            service("{hosts: [a.b, c.d], resolution: DNS, ports: [{number: 1, name: a}]}"),
+            "many_hosts_without_names",
+            "spec.ports[0]",
+        ),
+        (
+            "no address at all",
+            service("{hosts: [a.b], addresses: [a.b]}"),
+            "bad_subnet",
+            "spec.addresses[0]",
+        ),
+        (
+            "a long prefix",
+            service("{hosts: [a.b], addresses: [1.2.3.4/33]}"),
+            "bad_subnet",
+            "spec.addresses[0]",
+        ),
+        (
+            "a range to look up",
+            service("{hosts: [a.b], resolution: DNS, addresses: ['::/0']}"),
+            "subnet_with_names",
+            "spec.addresses[0]",
+        ),
+        (
+            "protocol",
+            ports("[{number: 80, name: a, protocol: HTPP}]"),
+            "unknown_protocol",
+            "spec.ports[0].protocol",
+        ),
+        ("port name", ports("[{number: 80, name: A_b}]"), "bad_port_name", "spec.ports[0].name"),
+        (
+            "exported to nonsense",
+            service("{hosts: [a.b], exportTo: [a_b]}"),
+            "bad_export_to",
+            "spec.exportTo[0]",
+        ),
+        (
+            "exported twice",
+            service("{hosts: [a.b], exportTo: [., foo]}"),
+            "duplicate_export_to",
+            "spec.exportTo[1]",
+        ),
+        (
+            "exported to all and one",
+            service("{hosts: [a.b], exportTo: ['*', foo]}"),
+            "export_to_with_others",
+            "spec.exportTo[0]",
+        ),
+        (
+            "exported to nobody and one",
+            service("{hosts: [a.b], exportTo: [foo, '~']}"),
+            "export_to_with_others",
+            "spec.exportTo[1]",
         ),
         (
             "four numbers",
@@ -692,4 +833,50 @@ items:
     let value =
         Resources::default().with_peer_authentications([PeerAuthentication::new("foo", "web")]);
     assert!(value.origin("PeerAuthentication", &name).is_none(), "a value comes from nowhere");
+}
+
+#[test]
+fn odd_services_and_workloads_are_warned_of() {
+    for (name, text, want) in [
+        ("fine", service("{hosts: [a.b], addresses: [10.0.0.0/8, '::1']}"), vec![]),
+        (
+            "nobody serves it",
+            service("{hosts: [a.b], resolution: STATIC}"),
+            vec!["static_without_endpoints"],
+        ),
+        (
+            "an empty selector",
+            service("{hosts: [a.b], resolution: STATIC, workloadSelector: {}}"),
+            vec!["selector_without_labels"],
+        ),
+        (
+            "a selector for nothing",
+            service("{hosts: [a.b], workloadSelector: {labels: {a: b}}}"),
+            vec!["selector_without_resolution"],
+        ),
+        ("half a star", service("{hosts: ['*a.b']}"), vec!["partial_wildcard"]),
+        (
+            "TCP for any address",
+            service("{hosts: [a.b], ports: [{number: 1, name: a}]}"),
+            vec!["tcp_without_addresses"],
+        ),
+        (
+            "no address of its own",
+            service(
+                "{hosts: [a.b], resolution: DNS, ports: [{number: 1, name: a, protocol: TCP}]}",
+            )
+            .replace("foo}", "foo, labels: {networking.istio.io/enable-autoallocate-ip: 'False'}}"),
+            vec!["tcp_without_addresses"],
+        ),
+        ("behind a gateway", workload("{network: net}"), vec!["address_unset"]),
+        ("a socket", workload("{address: 'unix://@x'}"), vec![]),
+    ] {
+        let read = Resources::parse("s.yaml", &text).unwrap();
+        let seen: Vec<_> = read
+            .warnings()
+            .iter()
+            .map(|warning| warning.reason())
+            .collect();
+        assert_eq!(seen, want, "{name}");
+    }
 }

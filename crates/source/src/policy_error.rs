@@ -22,6 +22,14 @@ pub enum PolicyError {
         /// Which object.
         source: meshtls_policy::DuplicateObject,
     },
+    /// The services of one file and the workloads of others multiply beyond the bound that each file alone is held to.
+    #[error("{} does not go with the files before it", path.display())]
+    InventoryTooLarge {
+        /// The later file.
+        path: PathBuf,
+        /// At which service.
+        source: meshtls_policy::InventoryTooLarge,
+    },
     /// A file that held objects is still there and holds none: no text, white space, comments, `---` or empty lists
     /// alone. A file that is being written or generated wrongly looks like that, so this never replaces policies.
     ///
@@ -50,6 +58,7 @@ impl PolicyError {
             Self::Read(error) => error.reason(),
             Self::Parse(_) => "parse",
             Self::Duplicate { .. } => "duplicate",
+            Self::InventoryTooLarge { .. } => "inventory_too_large",
             Self::Emptied { .. } => "emptied",
             Self::Unsettled { .. } => "unsettled",
         }

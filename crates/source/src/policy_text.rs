@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use meshtls_policy::Resources;
+use meshtls_policy::{ExtendError, Resources};
 
 use crate::read::{Content, read_file};
 use crate::{PolicyError, ReadError};
@@ -79,10 +79,14 @@ impl PolicyText {
             } else if more.skipped().is_empty() {
                 parsed.empty.insert(path.clone());
             }
-            parsed
-                .resources
-                .extend(more)
-                .map_err(|source| PolicyError::Duplicate { path: path.clone(), source })?;
+            parsed.resources.extend(more).map_err(|error| match error {
+                ExtendError::Duplicate(source) => {
+                    PolicyError::Duplicate { path: path.clone(), source }
+                }
+                ExtendError::InventoryTooLarge(source) => {
+                    PolicyError::InventoryTooLarge { path: path.clone(), source }
+                }
+            })?;
         }
         parsed.objects = parsed.resources.len();
         Ok(parsed)

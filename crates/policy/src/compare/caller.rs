@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use meshtls_identity::{ServiceAccountId, SpiffeId, TrustDomain};
 use serde::Serialize;
 
-use crate::{Address, Labels, Member, Workload};
+use crate::{Labels, Member, Workload};
 
 /// Who connects, or may.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -24,14 +24,10 @@ pub struct Caller {
 
 impl Caller {
     pub(super) fn member(member: &Member, trust_domain: &TrustDomain) -> Self {
-        let address = match &member.address {
-            Address::Ip(ip) => Some(*ip),
-            Address::Host(_) => None,
-        };
         Self {
             name: super::dotted(&member.name),
             workload: member.workload.clone(),
-            address,
+            address: member.address.ip(),
             id: if member.is_in_mesh() { identity(member, trust_domain) } else { None },
         }
     }

@@ -13,6 +13,8 @@ pub use index::{IngressEffect, IngressProtocol, IngressTls};
 pub use server_tls::{ServerTls, ServerTlsMode, TlsVersion};
 
 pub(crate) use index::{IndexedSidecar, SidecarIndex};
+pub(crate) use read::{Cautions, check_port_name, check_protocol};
+pub(crate) use serde_form::SelectorForm;
 
 use crate::{Labels, Metadata, ResourceName, Timestamp, Verbatim};
 

@@ -136,7 +136,7 @@ pub(super) fn read_port<'n>(field: &Field<'n>) -> Result<Port<'n>, ParseError> {
     }
     let name = given(&object, "name")?;
     if let Some(name) = &name {
-        check_port_name(name)?;
+        check_port_name(name.text()?, name)?;
     }
     let protocol = given(&object, "protocol")?;
     if let Some(protocol) = &protocol {
@@ -157,12 +157,11 @@ pub(super) fn given<'n>(object: &Object<'n>, name: &str) -> Result<Option<Field<
 }
 
 /// Refuses a name of a port that is no DNS label.
-pub(crate) fn check_port_name(name: &Field<'_>) -> Result<(), ParseError> {
-    let text = name.text()?;
-    if is_label(text) {
+pub(crate) fn check_port_name(name: &str, field: &Field<'_>) -> Result<(), ParseError> {
+    if is_label(name) {
         Ok(())
     } else {
-        Err(name.invalid(Violation::BadPortName { found: shorten(text) }))
+        Err(field.invalid(Violation::BadPortName { found: shorten(name) }))
     }
 }
 

@@ -12,7 +12,7 @@ impl Serialize for Sidecar {
         #[serde(rename_all = "camelCase")]
         struct Spec<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
-            workload_selector: Option<Selector<'a>>,
+            workload_selector: Option<SelectorForm<'a>>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             ingress: Vec<Listener<'a>>,
             #[serde(flatten)]
@@ -22,7 +22,7 @@ impl Serialize for Sidecar {
             workload_selector: self
                 .workload_selector
                 .as_ref()
-                .map(|labels| Selector { labels }),
+                .map(|labels| SelectorForm { labels }),
             ingress: self.ingress.iter().map(Listener::from).collect(),
             rest: &self.rest,
         };
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Sidecar {
 
 /// The selector of the kinds of `networking.istio.io`.
 #[derive(Serialize)]
-pub(crate) struct Selector<'a> {
+pub(crate) struct SelectorForm<'a> {
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: &'a Labels,
 }

@@ -1,18 +1,17 @@
 //! `WorkloadEntry`, and the same description of a workload inside a `ServiceEntry`.
 
+mod read;
+mod serde_form;
+
+pub(crate) use read::{Context, read_spec};
+pub(crate) use serde_form::SpecForm;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use meshtls_identity::{ServiceAccountId, TrustDomain};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::field::{Field, Object, shorten};
-use crate::host_name::is_host_name;
-use crate::kind::Kind;
-use crate::parse_error::ParseError;
-use crate::resource::Resource;
-use crate::violation::{Violation, Warning};
 use crate::{Labels, Metadata, ResourceName};
 
 /// A `WorkloadEntry` (`networking.istio.io/v1`): a workload that no orchestrator knows.
@@ -97,15 +96,18 @@ impl WorkloadSpec {
     }
 }
 
-/// An IP address or a host name.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(untagged)]
+/// Where a workload can be reached: an IP address or a host name, seldom something else.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "whoever connects must handle both")]
 pub enum Address {
     /// An address to connect to.
     Ip(IpAddr),
     /// A name to look up first.
     Host(String),
+    /// A Unix domain socket beside Istio's proxy, as written behind `unix://`. Not connected to here.
+    Unix(String),
+    /// None of its own: it is behind the gateway of its network. Not connected to here.
+    Unset,
 }
 
 impl Address {
@@ -113,7 +115,7 @@ impl Address {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Ip(ip) => Some(*ip),
-            Self::Host(_) => None,
+            Self::Host(_) | Self::Unix(_) | Self::Unset => None,
         }
     }
 }
@@ -124,85 +126,24 @@ impl From<IpAddr> for Address {
     }
 }
 
+/// As its text; null if there is none.
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unset => serializer.serialize_none(),
+            Self::Ip(_) | Self::Host(_) | Self::Unix(_) => serializer.collect_str(self),
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(ip) => ip.fmt(f),
             Self::Host(host) => f.write_str(host),
+            Self::Unix(path) => write!(f, "unix://{path}"),
+            Self::Unset => f.write_str("no address"),
         }
-    }
-}
-
-impl Resource for WorkloadEntry {
-    const KIND: Kind = Kind::WorkloadEntry;
-
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn read(
-        object: &Object<'_>,
-        metadata: Metadata,
-        _warnings: &mut Vec<Warning>,
-    ) -> Result<Self, ParseError> {
-        read(object, metadata)
-    }
-}
-
-fn read(object: &Object<'_>, metadata: Metadata) -> Result<WorkloadEntry, ParseError> {
-    let workload = read_spec(&object.require("spec")?, metadata.name.namespace())?;
-    Ok(WorkloadEntry { metadata, workload })
-}
-
-/// Reads and validates the description of a workload in `namespace`.
-pub(crate) fn read_spec(field: &Field<'_>, namespace: &str) -> Result<WorkloadSpec, ParseError> {
-    let spec = field.object(&[
-        "address",
-        "ports",
-        "labels",
-        "network",
-        "locality",
-        "weight",
-        "serviceAccount",
-    ])?;
-    let mut workload = WorkloadSpec::new(read_address(&spec.require("address")?)?);
-    if let Some(ports) = spec.get("ports") {
-        workload.ports = ports
-            .open_object()?
-            .fields()
-            .map(|entry| Ok((entry.key().to_owned(), entry.field.port()?)))
-            .collect::<Result<_, _>>()?;
-    }
-    if let Some(labels) = spec.get("labels") {
-        workload.labels = labels.labels()?;
-    }
-    if let Some(field) = spec.get("serviceAccount") {
-        let account = field.text()?;
-        // Istio takes the empty text for none.
-        if !account.is_empty() {
-            if ServiceAccountId::new(&TrustDomain::cluster_local(), namespace, account).is_err() {
-                return Err(field.invalid(Violation::BadServiceAccount { found: shorten(account) }));
-            }
-            workload.service_account = Some(account.to_owned());
-        }
-    }
-    workload.network = spec.text("network")?.map(str::to_owned);
-    workload.locality = spec.text("locality")?.map(str::to_owned);
-    workload.weight = spec
-        .get("weight")
-        .map(|weight| weight.count())
-        .transpose()?;
-    Ok(workload)
-}
-
-fn read_address(field: &Field<'_>) -> Result<Address, ParseError> {
-    let text = field.text()?;
-    if let Ok(ip) = text.parse() {
-        Ok(Address::Ip(ip))
-    } else if is_host_name(text) {
-        Ok(Address::Host(text.to_owned()))
-    } else {
-        Err(field.invalid(Violation::BadAddress { found: shorten(text) }))
     }
 }
 
