@@ -60,6 +60,7 @@ mod metadata;
 mod mode;
 mod mode_policies;
 mod nearest;
+mod node_serde;
 mod origin;
 mod outbound;
 mod parse_error;
@@ -89,6 +90,7 @@ mod violation;
 mod workload;
 mod workload_entry;
 mod workload_policies;
+mod yaml;
 
 pub use accepted_names::{AcceptedNames, NameSet, PeerName};
 pub use authorization::{
@@ -130,9 +132,8 @@ pub use print::Printed;
 pub use provenance::Provenance;
 pub use resolved::{Resolved, Winner};
 pub use resource_name::ResourceName;
-pub use resources::{DuplicateObject, Resources};
-pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
 pub use resources::{DuplicateObject, ExtendError, InventoryTooLarge, Resources};
+pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
 pub use rule_lookup::RuleStep;
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
 pub use settings::MeshSettings;

@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use crate::resource::Resource;
-use crate::{ResourceName, Resources};
+use crate::{ResourceName, Resources, yaml};
 
 impl Resources {
     /// Every object as a YAML document, as [`printed`](Self::printed) gives them.
     ///
-    /// The text parses to the same objects. Comments and what was skipped are not in it.
+    /// What was read from text gives the same objects when it is read again; of values, which are taken as they are, some are
+    /// refused then. Comments and what was skipped are not in it.
     pub fn to_yaml(&self) -> String {
         let documents: Vec<String> = self.printed().map(|object| object.yaml).collect();
         documents.join("---\n")
@@ -22,6 +23,8 @@ impl Resources {
             .chain(print(self.authorization_policies()))
             .chain(print(self.destination_rules()))
             .chain(print(self.sidecars()))
+            .chain(print(self.service_entries()))
+            .chain(print(self.workload_entries()))
     }
 }
 
@@ -41,19 +44,8 @@ fn print<R: Resource + Serialize>(objects: &[R]) -> impl Iterator<Item = Printed
     objects.iter().map(|object| Printed {
         kind: R::KIND.as_str(),
         name: &object.metadata().name,
-        yaml: document(object),
+        yaml: yaml::print(object),
     })
-}
-
-/// One object, with a line end after it.
-#[expect(
-    clippy::expect_used,
-    reason = "the only errors are of the writer and of forms of data that no object has"
-)]
-fn document(object: &impl Serialize) -> String {
-    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    serde_saphyr::to_string_with_options(object, options)
-        .expect("memory takes every write, and an object is of lists, of maps with text keys, and of scalars")
 }
 
 #[cfg(test)]

@@ -50,12 +50,12 @@ pub(crate) fn serialize<R: Resource, S: Serializer>(
 
 /// Reads an object as Kubernetes stores it, and validates it like [`Resources::parse`](crate::Resources::parse).
 ///
-/// From self-describing formats such as JSON; the format sees to duplicate keys itself. Warnings are dropped: parse text to
+/// From self-describing formats such as JSON. Warnings are dropped: parse text to
 /// keep them.
 pub(crate) fn deserialize<'de, R: Resource, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<R, D::Error> {
-    let node = Node::from(serde_json::Value::deserialize(deserializer)?);
+    let node = Node::deserialize(deserializer)?;
     let object = match kind::identify(&Field::root(&node)).map_err(Error::custom)? {
         Document::Known(kind, object) if kind == R::KIND => object,
         Document::Known(..) | Document::List(_) | Document::Unknown(_) => {

@@ -206,28 +206,6 @@ fn place(marker: &Marker) -> Place {
     Place { line: count(marker.line()), column: count(marker.col()).saturating_add(1) }
 }
 
-/// The same tree from a value that was read elsewhere, such as an object of the Kubernetes API.
-impl From<serde_json::Value> for Node {
-    fn from(value: serde_json::Value) -> Self {
-        let value = match value {
-            serde_json::Value::Null => Value::Null,
-            serde_json::Value::Bool(value) => Value::Bool(value.to_string()),
-            serde_json::Value::Number(value) => Value::Number(value.to_string()),
-            serde_json::Value::String(value) => Value::Text(value),
-            serde_json::Value::Array(values) => {
-                Value::List(values.into_iter().map(Self::from).collect())
-            }
-            serde_json::Value::Object(values) => Value::Map(
-                values
-                    .into_iter()
-                    .map(|(key, value)| Entry { key, key_at: None, node: value.into() })
-                    .collect(),
-            ),
-        };
-        Self { at: None, value }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::comments;

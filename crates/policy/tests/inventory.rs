@@ -479,3 +479,32 @@ fn services_and_workloads_of_several_texts_do_not_multiply_either() {
     let mut all = read(&workloads);
     all.extend(read(&services("other"))).unwrap();
 }
+
+#[test]
+fn a_selector_without_labels_finds_every_workload_of_its_namespace() {
+    let text = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: all, namespace: foo }
+spec:
+  hosts: [all.foo.svc.cluster.local]
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  resolution: STATIC
+  workloadSelector: {}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: one, namespace: foo }
+spec: { address: 10.0.0.1 }
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: two, namespace: bar }
+spec: { address: 10.0.0.2 }
+";
+    let resources = Resources::parse("services.yaml", text).unwrap();
+    let inventory = Inventory::from_resources(&MeshSettings::default(), &resources);
+    let view = inventory.service("foo", "all.foo", 80).unwrap();
+    let found: Vec<String> = view.endpoints.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["10.0.0.1:80"]);
+}

@@ -9,7 +9,7 @@ use super::selectors::Selectors;
 use super::workload_entry;
 use crate::field::shorten;
 use crate::host_name::normalize;
-use crate::{EndpointTls, Location, ServiceEntry, WorkloadEntry};
+use crate::{EndpointTls, Labels, Location, ServiceEntry, WorkloadEntry};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings<'_>) {
     for entry in context.resources.service_entries() {
@@ -48,13 +48,17 @@ fn without_account(entry: &ServiceEntry, findings: &mut Findings<'_>) {
 
 /// A `workloadSelector` without a `WorkloadEntry`, or with some that have no identity.
 fn selectors(context: &Context<'_>, findings: &mut Findings<'_>) {
-    let mut namespaces: BTreeMap<&str, Vec<&ServiceEntry>> = BTreeMap::new();
+    let mut namespaces: BTreeMap<&str, Vec<(&ServiceEntry, &Labels)>> = BTreeMap::new();
     for entry in context.resources.service_entries() {
-        if !entry.workload_selector.is_empty() {
+        if let Some(labels) = entry
+            .workload_selector
+            .as_ref()
+            .filter(|labels| !labels.is_empty())
+        {
             namespaces
                 .entry(entry.metadata.name.namespace())
                 .or_default()
-                .push(entry);
+                .push((entry, labels));
         }
     }
     let mut workloads: HashMap<&str, Vec<&WorkloadEntry>> = HashMap::new();
@@ -65,12 +69,14 @@ fn selectors(context: &Context<'_>, findings: &mut Findings<'_>) {
             .push(workload);
     }
     for (namespace, entries) in namespaces {
-        let index = Selectors::new(entries.iter().map(|entry| &entry.workload_selector));
+        let index = Selectors::new(entries.iter().map(|(_, labels)| *labels));
         let mut serves = vec![false; entries.len()];
         for workload in workloads.get(namespace).into_iter().flatten() {
             let mut in_mesh_service = false;
             for number in index.selecting(&workload.workload.labels) {
-                if let (Some(serves), Some(entry)) = (serves.get_mut(number), entries.get(number)) {
+                if let (Some(serves), Some((entry, _))) =
+                    (serves.get_mut(number), entries.get(number))
+                {
                     *serves = true;
                     in_mesh_service |= entry.location == Location::MeshInternal;
                 }
@@ -79,12 +85,12 @@ fn selectors(context: &Context<'_>, findings: &mut Findings<'_>) {
                 workload_entry::without_account(workload, findings);
             }
         }
-        for (entry, _) in entries.iter().zip(serves).filter(|(_, serves)| !serves) {
+        for ((entry, labels), _) in entries.iter().zip(serves).filter(|(_, serves)| !serves) {
             findings.add(
                 Code::NoEntrySelected,
                 *entry,
                 "spec.workloadSelector.labels",
-                format!("no WorkloadEntry of namespace {namespace} has the labels {}: the service has no endpoints", entry.workload_selector),
+                format!("no WorkloadEntry of namespace {namespace} has the labels {labels}: the service has no endpoints"),
                 "the labels of the WorkloadEntry objects that serve it",
             );
         }

@@ -38,8 +38,7 @@ impl Serialize for PeerAuthentication {
 
 /// Reads the object as Kubernetes stores it, and validates it like [`Resources::parse`](crate::Resources::parse).
 ///
-/// From self-describing formats such as JSON; the format sees to duplicate keys itself. Warnings are dropped: parse text
-/// to keep them.
+/// From self-describing formats such as JSON. Warnings are dropped: parse text to keep them.
 impl<'de> Deserialize<'de> for PeerAuthentication {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         resource::deserialize(deserializer)

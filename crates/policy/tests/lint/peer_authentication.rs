@@ -269,7 +269,7 @@ fn inventory() -> Resources {
     };
     let mut service = ServiceEntry::new("foo", "all", "all.foo.svc.cluster.local")
         .with_port(ServicePort::new("http", 8000).with_target_port(80));
-    service.workload_selector = [("version", "v1")].into();
+    service.workload_selector = Some([("version", "v1")].into());
     Resources::default()
         .with_workload_entries([entry("web", 1), entry("api", 2)])
         .with_service_entries([service])
