@@ -1,7 +1,7 @@
 //! `meshcurl` against TLS servers of OpenSSL, by rules with mode SIMPLE and MUTUAL.
 
 #![cfg(feature = "run")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{
     fs,

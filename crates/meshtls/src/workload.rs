@@ -45,7 +45,7 @@ impl Workload {
             identity,
             profile: None,
             policies: PoliciesFrom::default(),
-            services: Services::From(PoliciesFrom::default()),
+            services: Services::From(Box::default()),
             observer: None,
             reporter: Arc::new(Silent::default()),
         }
@@ -164,7 +164,7 @@ pub struct WorkloadBuilder {
 
 /// What the connector knows of other services.
 enum Services {
-    From(PoliciesFrom),
+    From(Box<PoliciesFrom>),
     Discovery(Arc<dyn Discovery>),
 }
 
@@ -196,7 +196,7 @@ impl WorkloadBuilder {
     /// Sets where the services come from that [`Workload::connector`] knows: `ServiceEntry` and `WorkloadEntry` documents, read once.
     /// Default nowhere: every host is outside the mesh.
     pub fn services(mut self, services: impl Into<PoliciesFrom>) -> Self {
-        self.services = Services::From(services.into());
+        self.services = Services::From(Box::new(services.into()));
         self
     }
 
