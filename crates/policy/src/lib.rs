@@ -30,7 +30,8 @@
 //! # Sources
 //!
 //! Istio's `PeerAuthentication` (`pilot/pkg/security/authn/policy_applier.go`), its validation
-//! (`pkg/config/validation/validation.go`) and its auto mTLS (`pilot/pkg/networking/core/cluster_tls.go`), at commit 86c9f01.
+//! (`pkg/config/validation/validation.go`), its auto mTLS (`pilot/pkg/networking/core/cluster_tls.go`) and its `DestinationRule`
+//! (`pilot/pkg/model/push_context.go`, `pilot/pkg/model/destination_rule.go`), at commit 86c9f01.
 //!
 //! Rules such as PA-7 and PAV-1 have their numbers from `docs/spec-coverage.md` in the repository.
 
@@ -45,6 +46,7 @@ mod destination_rule;
 mod discovery;
 mod dry_run;
 mod explain;
+mod explain_outbound;
 mod field;
 mod go_duration;
 mod handle;
@@ -111,6 +113,10 @@ pub use destination_rule::{
 };
 pub use discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 pub use explain::{Explanation, Level, LevelReport, Loser, LossReason, Note, ShadowReport};
+pub use explain_outbound::{
+    OutboundExplanation, OutboundNote, RuleLoser, RuleLossReason, ServerSide, StepOutcome,
+    StepReport, TlsPart, TlsPartEffect,
+};
 pub use handle::{NothingStaged, PolicyHandle, PolicySnapshot};
 pub use inventory::Inventory;
 pub use kind::Skipped;

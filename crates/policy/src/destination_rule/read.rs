@@ -13,7 +13,7 @@ use crate::label_syntax::{is_label_key, is_label_value};
 use crate::parse_error::ParseError;
 use crate::resource::Resource;
 use crate::violation::{Caution, Violation, Warning};
-use crate::{Labels, Metadata, selector};
+use crate::{Labels, Metadata, connection_pool, selector};
 
 impl Resource for DestinationRule {
     const KIND: Kind = Kind::DestinationRule;
@@ -68,6 +68,7 @@ fn read(
 fn traffic_policy(field: &Field<'_>, namespace: &str) -> Result<TrafficPolicy, ParseError> {
     let (object, rest) =
         field.object_keeping(&["tls", "loadBalancer", "portLevelSettings"], KEPT)?;
+    check_kept(&object)?;
     let has = |name| rest.names().any(|kept| kept == name);
     if has("tunnel") && has("proxyProtocol") {
         return Err(invalid(field, Broken::TunnelAndProxyProtocol));
@@ -95,6 +96,7 @@ fn port_policy(field: &Field<'_>, namespace: &str) -> Result<PortPolicy, ParseEr
         &["port", "tls", "loadBalancer"],
         &["connectionPool", "outlierDetection"],
     )?;
+    check_kept(&object)?;
     let number = object
         .require("port")?
         .object(&["number"])?
@@ -109,6 +111,14 @@ fn port_policy(field: &Field<'_>, namespace: &str) -> Result<PortPolicy, ParseEr
         return Err(invalid(field, Broken::PortPolicyEmpty));
     }
     Ok(entry)
+}
+
+/// Checks what is kept as far as there is a check for it (rule DRV-14).
+fn check_kept(object: &Object<'_>) -> Result<(), ParseError> {
+    if let Some(pool) = object.get("connectionPool") {
+        connection_pool::check(&pool)?;
+    }
+    Ok(())
 }
 
 fn tls(object: &Object<'_>, namespace: &str) -> Result<Option<super::ClientTls>, ParseError> {

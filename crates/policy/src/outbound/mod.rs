@@ -222,7 +222,8 @@ fn text(field: &Option<String>) -> Option<&str> {
 const SYSTEM: &str = "system";
 
 /// What the caller asks for.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutboundChoice {
     /// What rules, policies and endpoint say.

@@ -106,7 +106,7 @@ pub enum ClientCredential {
 
 /// Why there is no way to connect.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "refusal", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutboundRefusal {
     /// A rule wants mode MUTUAL and does not say with which certificate and key. No rule that was read is like that, as

@@ -24,8 +24,8 @@ pub(crate) enum Found<'a> {
     /// No rule for the host.
     Nothing,
     /// Rules for the host (those under the best pattern), none of them exported to the client.
-    Hidden,
-    /// The rules for the host that the client sees.
+    Hidden(&'a [Merged]),
+    /// The rules for the host that the client sees, at least one.
     Rules(Vec<&'a Merged>),
 }
 
@@ -33,7 +33,7 @@ impl<'a> Found<'a> {
     /// The rules that the client sees, at least one.
     pub(super) fn visible(self) -> Option<Vec<&'a Merged>> {
         match self {
-            Self::Nothing | Self::Hidden => None,
+            Self::Nothing | Self::Hidden(_) => None,
             Self::Rules(visible) => Some(visible),
         }
     }
@@ -71,7 +71,7 @@ impl Hosts {
             .iter()
             .filter(|rule| to.is_none_or(|namespace| rule.is_exported_to(namespace)))
             .collect();
-        if visible.is_empty() { Found::Hidden } else { Found::Rules(visible) }
+        if visible.is_empty() { Found::Hidden(rules) } else { Found::Rules(visible) }
     }
 
     fn wildcard(&self, host: &str) -> Option<&Vec<Merged>> {
@@ -91,4 +91,13 @@ pub(crate) fn resolved_host(rule: &DestinationRule) -> Cow<'_, str> {
         return host;
     }
     Cow::Owned(format!("{host}.{}.svc.cluster.local", rule.name().namespace()))
+}
+
+/// Whether `pattern`, the host of a rule in full, is for `host`, which may itself begin with `*`.
+pub(crate) fn covers(pattern: &str, host: &str) -> bool {
+    let host = normalize(host);
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.strip_prefix('*').unwrap_or(&host).ends_with(suffix),
+        None => pattern == host,
+    }
 }

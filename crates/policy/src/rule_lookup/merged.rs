@@ -21,7 +21,7 @@ pub(crate) struct Merged {
 
 impl Merged {
     /// A single rule.
-    pub(super) fn new(rule: &DestinationRule) -> Self {
+    pub(super) fn new(rule: &Arc<DestinationRule>) -> Self {
         let export_to = if rule.workload_selector.is_some() {
             BTreeSet::from([".".into()])
         } else {
@@ -30,7 +30,7 @@ impl Merged {
                 .map(|entry| entry.as_str().into())
                 .collect()
         };
-        let origin = Arc::new(rule.clone());
+        let origin = Arc::clone(rule);
         let subsets = rule
             .subsets
             .iter()
@@ -102,6 +102,11 @@ impl Merged {
     pub(crate) fn policy(&self) -> Option<(&ResourceName, &TrafficPolicy)> {
         let rule = self.policy.as_ref()?;
         Some((rule.name(), rule.traffic_policy.as_ref()?))
+    }
+
+    /// The names of its subsets.
+    pub(crate) fn subset_names(&self) -> impl Iterator<Item = &str> {
+        self.subsets.iter().map(|(_, subset)| subset.name.as_str())
     }
 
     /// A subset, and the rule that says it.

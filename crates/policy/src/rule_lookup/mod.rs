@@ -5,13 +5,14 @@ mod merged;
 mod reduced;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use self::hosts::Hosts;
 use crate::{DestinationRule, MeshSettings, ResourceName, Workload};
 
-pub(crate) use self::hosts::Found;
+pub(crate) use self::hosts::{Found, covers, resolved_host};
 pub(crate) use self::merged::Merged;
 pub(crate) use self::reduced::{Block, Reduced};
 
@@ -24,6 +25,8 @@ pub(crate) struct DestinationRules {
     exported: HashMap<Box<str>, Hosts>,
     /// The rules of the root namespace that are for its own clients only.
     root_private: Hosts,
+    /// All rules, in order of precedence.
+    all: Vec<Arc<DestinationRule>>,
 }
 
 impl DestinationRules {
@@ -38,12 +41,14 @@ impl DestinationRules {
         });
         let mut compiled = Self::default();
         for rule in sorted {
-            compiled.add(settings, rule);
+            let rule = Arc::new(rule.clone());
+            compiled.add(settings, &rule);
+            compiled.all.push(rule);
         }
         compiled
     }
 
-    fn add(&mut self, settings: &MeshSettings, rule: &DestinationRule) {
+    fn add(&mut self, settings: &MeshSettings, rule: &Arc<DestinationRule>) {
         let namespace = rule.name().namespace();
         let merged = Merged::new(rule);
         let scope = Scope::of(settings, rule);
@@ -63,6 +68,11 @@ impl DestinationRules {
         }
     }
 
+    /// All rules, in order of precedence.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &DestinationRule> {
+        self.all.iter().map(|rule| &**rule)
+    }
+
     /// The rule that a client goes by for `host`, a service of `service_namespace`.
     pub(crate) fn find(
         &self,
@@ -74,7 +84,7 @@ impl DestinationRules {
         // The first step with a rule for the host ends the search, even if that rule is for other clients (rule DR-4).
         self.steps(settings, &client.namespace, service_namespace, host)
             .find_map(|(_, found)| found.visible())
-            .and_then(|visible| select(visible, client))
+            .and_then(|visible| select(&visible, client))
     }
 
     /// The steps of the search, in order, with what each of them finds (rules DR-1 to DR-3).
@@ -102,7 +112,7 @@ impl DestinationRules {
 
 /// Of the rules for one host, the one that a client goes by: the first with a selector that selects it, else the last without
 /// one (rule DR-6).
-fn select<'a>(visible: Vec<&'a Merged>, client: &Workload) -> Option<&'a Merged> {
+pub(crate) fn select<'a>(visible: &[&'a Merged], client: &Workload) -> Option<&'a Merged> {
     let selecting = visible.iter().find(|rule| {
         let selector = rule.selector();
         selector.is_some_and(|selector| selector.select(&client.labels))
@@ -137,15 +147,15 @@ impl RuleStep {
 }
 
 /// Where a rule counts.
-struct Scope {
+pub(crate) struct Scope {
     /// For clients of its own namespace.
-    local: bool,
+    pub(crate) local: bool,
     /// For clients elsewhere too.
-    exported: bool,
+    pub(crate) exported: bool,
 }
 
 impl Scope {
-    fn of(settings: &MeshSettings, rule: &DestinationRule) -> Self {
+    pub(crate) fn of(settings: &MeshSettings, rule: &DestinationRule) -> Self {
         let namespace = rule.name().namespace();
         let own = |entry: &str| entry == "." || entry == namespace;
         let mut entries = rule.export_to.iter().map(String::as_str);
