@@ -29,7 +29,7 @@ use crate::render;
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Explain {
-    /// The policies: a file or a directory.
+    /// The policies: a file or a directory. Repeatable.
     #[arg(long, value_name = "PATH", required = true)]
     policies: Vec<PathBuf>,
     /// Services and workloads (ServiceEntry, WorkloadEntry), unless they are among the policies. Repeatable.
@@ -82,7 +82,7 @@ impl Explain {
         let inbound = self
             .ports(&subject)?
             .into_iter()
-            .map(|port| self.inbound(&set, &resources, &subject, port))
+            .map(|port| self.inbound(&set, &resources, &inventory, &subject, port))
             .collect::<Result<_, _>>()?;
         let outbound = self.client.explain(&set, &inventory, &subject.workload)?;
         let report = Report { subject, inbound, outbound };
@@ -106,11 +106,12 @@ impl Explain {
         &self,
         set: &PolicySet,
         resources: &Resources,
+        inventory: &Inventory,
         subject: &Subject,
         port: u16,
     ) -> Result<Inbound, Failure> {
         let workload = &subject.workload;
-        let mode = set.explain(workload, port);
+        let mode = set.explain(workload, port).with_inventory(inventory);
         let ingress = set.explain_ingress(workload, port);
         Ok(Inbound {
             decided_at: decided_at(resources, &mode.winner, port),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use meshtls_policy::{ParseOptions, Resources};
+use meshtls_policy::{ExtendError, ParseOptions, Resources};
 use meshtls_source::read_resource_files;
 
 use crate::answer::Failure;
@@ -86,7 +86,10 @@ fn not_utf8(name: &str, bytes: &[u8]) -> Failure {
 /// Adds the objects of another file. Of an object that is there already, both places are named.
 fn extend(all: &mut Resources, more: Resources) -> Result<(), Failure> {
     let later = more.clone();
-    all.extend(more).map_err(|duplicate| {
+    all.extend(more).map_err(|error| {
+        let ExtendError::Duplicate(duplicate) = &error else {
+            return Remark::error("inventory_too_large", error.to_string()).into();
+        };
         let place = |resources: &Resources| {
             let origin = resources.origin(duplicate.kind, &duplicate.name);
             origin.map_or_else(Place::default, |origin| Place::of(origin, "metadata.name"))

@@ -90,10 +90,16 @@ fn a_workload_by_name_with_every_port_it_serves() {
         &[
             "STRICT on port 8080",
             "STRICT on port 9090",
-            "labels app=customers,security.istio.io/tlsMode=istio",
+            "labels app=customers,security.istio.io/tlsMode=istio,version=v2",
         ],
     );
     assert!(!ran.stdout.contains("port 80 "), "workload ports, not service ports: {ran:?}");
+}
+
+#[test]
+fn a_port_of_a_service_is_told_from_that_of_the_workload() {
+    policyctl("explain --policies s3-rule.yaml --workload my-namespace/customers --port 80")
+        .shows(0, &["note:", "customers.my-namespace.svc.cluster.local", "8080"]);
 }
 
 #[test]

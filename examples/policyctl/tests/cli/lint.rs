@@ -82,14 +82,10 @@ fn the_same_as_json() {
 }
 
 #[test]
-fn the_documents_policies_are_clean_or_say_why_not() {
-    for (file, code, want) in [
-        ("s1-permissive.yaml", 0, "no findings"),
-        ("s3-strict.yaml", 0, ""),
-        ("s3-rule.yaml", 0, ""),
-        ("s4-ingress.yaml", 0, ""),
-    ] {
-        policyctl(&format!("lint --policies {file}")).shows(code, &[want]);
+fn the_policies_of_the_documents_are_clean() {
+    for file in ["s1-permissive.yaml", "s3-strict.yaml", "s3-rule.yaml", "s4-ingress.yaml"] {
+        let ran = policyctl(&format!("lint --policies {file} --deny notes"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "no findings\n"), "{file}");
     }
 }
 
