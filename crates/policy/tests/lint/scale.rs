@@ -56,7 +56,7 @@ fn ten_thousand_policies_of_the_other_kinds() {
     });
     let mut service = ServiceEntry::new("foo", "web", "web.foo.svc.cluster.local")
         .with_port(ServicePort::new("http", 80));
-    service.workload_selector = [("app", "web")].into();
+    service.workload_selector = Some([("app", "web")].into());
     let resources = Resources::default()
         .with_authorization_policies((0..MANY).map(allow))
         .with_destination_rules((0..MANY).map(rule))
