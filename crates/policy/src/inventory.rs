@@ -1,9 +1,10 @@
 //! Services known from files: `ServiceEntry` and `WorkloadEntry`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use meshtls_identity::ServiceAccountId;
+use meshtls_identity::{ServiceAccountId, SpiffeId, TrustDomain};
 
 use crate::discovery::{Discovery, Endpoint, EndpointTls, Registry, Resolution, ServiceView};
 use crate::host_name::{normalize, short_names};
@@ -33,6 +34,8 @@ pub struct Inventory {
     short: HashMap<String, Vec<String>>,
     workloads: Vec<WorkloadEntry>,
     members: Members,
+    /// The trust domain of the service accounts among the names of services; `None` if there are no services.
+    trust_domain: Option<TrustDomain>,
 }
 
 /// A service port, and who sees it.
@@ -49,8 +52,11 @@ impl Inventory {
     pub fn from_resources(settings: &MeshSettings, resources: &Resources) -> Self {
         let mut entries: Vec<&ServiceEntry> = resources.service_entries().iter().collect();
         entries.sort_by(|a, b| a.metadata.precedence(&b.metadata));
-        let mut inventory =
-            Self { workloads: resources.workload_entries().to_vec(), ..Self::default() };
+        let mut inventory = Self {
+            workloads: resources.workload_entries().to_vec(),
+            trust_domain: Some(settings.trust_domain.clone()),
+            ..Self::default()
+        };
         for entry in entries {
             let to: Arc<[String]> = entry.export_to.clone().into();
             for host in &entry.hosts {
@@ -74,6 +80,32 @@ impl Inventory {
         inventory.members =
             Members::collect(&inventory.workloads, inventory.services().map(|service| &**service));
         inventory
+    }
+
+    /// The same inventory in a mesh of another trust domain: the service accounts of endpoints have their names there.
+    pub(crate) fn in_trust_domain(&self, domain: &TrustDomain) -> Cow<'_, Self> {
+        let Some(own) = self.trust_domain.as_ref().filter(|own| *own != domain) else {
+            return Cow::Borrowed(self);
+        };
+        let mut moved = self.clone();
+        for exported in moved.hosts.values_mut().flatten() {
+            let view = Arc::make_mut(&mut exported.view);
+            let accounts: Vec<PeerName> = view
+                .endpoints
+                .iter()
+                .filter_map(|endpoint| endpoint.service_account.as_deref())
+                .map(|account| account_name(own, &view.namespace, account))
+                .collect();
+            for name in view.names.iter_mut().filter(|name| accounts.contains(name)) {
+                if let PeerName::Spiffe(id) = name
+                    && let Some(renamed) = renamed(id, domain)
+                {
+                    *id = renamed;
+                }
+            }
+        }
+        moved.trust_domain = Some(domain.clone());
+        Cow::Owned(moved)
     }
 
     /// Every port of every service, in no particular order.
@@ -182,7 +214,7 @@ fn view(
     let accounts = endpoints
         .iter()
         .filter_map(|endpoint| endpoint.service_account.as_deref())
-        .map(|account| account_name(settings, namespace, account));
+        .map(|account| account_name(&settings.trust_domain, namespace, account));
     let mut names: Vec<PeerName> = entry
         .subject_alt_names
         .iter()
@@ -221,7 +253,13 @@ fn endpoint(namespace: &str, workload: &WorkloadSpec, port: &ServicePort) -> End
 }
 
 /// The SPIFFE ID of an account; a name that nobody can present where there is none (values are taken as they are).
-fn account_name(settings: &MeshSettings, namespace: &str, account: &str) -> PeerName {
-    ServiceAccountId::new(&settings.trust_domain, namespace, account)
+fn account_name(trust_domain: &TrustDomain, namespace: &str, account: &str) -> PeerName {
+    ServiceAccountId::new(trust_domain, namespace, account)
         .map_or_else(|_| PeerName::Other(account.to_owned()), |id| PeerName::Spiffe(id.into()))
+}
+
+/// The same service account in another trust domain.
+fn renamed(id: &SpiffeId, domain: &TrustDomain) -> Option<SpiffeId> {
+    let account = ServiceAccountId::try_from(id).ok()?;
+    account.in_trust_domain(domain).ok().map(SpiffeId::from)
 }

@@ -448,3 +448,63 @@ fn observations_that_are_no_such_thing_are_refused_with_their_place() {
         assert_eq!(error.source_name(), "seen.yaml");
     }
 }
+
+/// What `before` says of callers must be said of their names before, not of those that they get.
+#[test]
+fn in_a_new_trust_domain_everybody_has_a_new_name() {
+    let mesh = |domain: &str| MeshSettings::new(domain.parse().unwrap());
+    let allow = |principal: &str| {
+        let text = format!(
+            "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{ name: curl, namespace: foo }}
+spec: {{ rules: [{{ from: [{{ source: {{ principals: ['{principal}'] }} }}] }}] }}
+"
+        );
+        Resources::parse("allow.yaml", &text).unwrap()
+    };
+    let fleet = Resources::parse("fleet.yaml", FLEET).unwrap();
+    let (old, new) = (mesh("old.example"), mesh("new.example"));
+    let kept = mesh("new.example").with_trust_domain_aliases(["old.example".parse().unwrap()]);
+    for (name, after, principal, breaks) in [
+        ("the policy means the old one", &new, "old.example/ns/foo/sa/curl", 1),
+        ("the old one is an alias", &kept, "old.example/ns/foo/sa/curl", 0),
+        ("the policy means the mesh", &new, "cluster.local/ns/foo/sa/curl", 0),
+        ("the policy means any", &new, "*/ns/foo/sa/curl", 0),
+        ("nothing changes", &old, "old.example/ns/foo/sa/curl", 0),
+    ] {
+        let policies = allow(principal);
+        // Whichever of the two the inventory was collected for.
+        for collected_for in [&old, after] {
+            let comparison = compare(
+                Proposal::new(&old, &policies),
+                Proposal::new(after, &policies),
+                &Inventory::from_resources(collected_for, &fleet),
+                &Observations::default(),
+            );
+            let changes: Vec<String> = comparison.changes.iter().map(ToString::to_string).collect();
+            assert_eq!(comparison.breaks().count(), breaks, "{name}: {changes:?}");
+            assert_eq!(changes.len(), breaks, "{name}: {changes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mesh_client_asks_for_the_server_name_of_its_service() {
+    let sni = |pattern: &str| {
+        format!(
+            "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{ name: sni, namespace: foo }}
+spec: {{ rules: [{{ when: [{{ key: connection.sni, values: ['{pattern}'] }}] }}] }}
+"
+        )
+    };
+    // Five callers of httpbin.foo: the one outside the mesh sends no server name.
+    for (pattern, breaks) in [("outbound_.8000_*", 1), ("outbound_.8001_*", 4)] {
+        let comparison = between("", &sni(pattern), "");
+        assert_eq!(comparison.breaks().count(), breaks, "{pattern}: {comparison}");
+    }
+}

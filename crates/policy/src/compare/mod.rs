@@ -56,12 +56,20 @@ pub fn compare(
     observations: &Observations,
 ) -> Comparison {
     let (old, new) = (before.compile(), after.compile());
-    let callers = outcome::callers(inventory, observations, &after.settings.trust_domain);
+    let domain = &after.settings.trust_domain;
+    let inventory = &*inventory.in_trust_domain(domain);
+    let callers = outcome::callers(inventory, observations, domain);
     let routes = outcome::routes(inventory, &callers, observations);
+    // In another trust domain everybody has another name. The ways are the same, in the same order.
+    let old_domain = &before.settings.trust_domain;
+    let old_inventory = inventory.in_trust_domain(old_domain);
+    let old_callers = outcome::callers(&old_inventory, observations, old_domain);
+    let old_routes =
+        (old_domain != domain).then(|| outcome::routes(&old_inventory, &old_callers, observations));
     let (mut changes, mut locked_out) = (Vec::new(), Vec::new());
     let mut unchanged = 0_usize;
-    for route in &routes {
-        let (before, after) = (route.outcome(&old), route.outcome(&new));
+    for (was, route) in old_routes.as_ref().unwrap_or(&routes).iter().zip(&routes) {
+        let (before, after) = (was.outcome(&old), route.outcome(&new));
         if before == after {
             unchanged = unchanged.saturating_add(1);
             continue;

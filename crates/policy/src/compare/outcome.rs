@@ -118,7 +118,7 @@ impl Route<'_> {
             .outbound(set)
             .map_or(OutboundTls::Disable, |outbound| outbound.tls);
         match self.attempt(set, &tls) {
-            Ok(served) if self.server.is_in_mesh() => self.authorized(set, served),
+            Ok(served) if self.server.is_in_mesh() => self.authorized(set, served, &tls),
             Ok(served) => served,
             Err(blocked) => Outcome::Blocked(blocked),
         }
@@ -182,12 +182,15 @@ impl Route<'_> {
         }
     }
 
-    fn authorized(&self, set: &PolicySet, served: Outcome) -> Outcome {
+    fn authorized(&self, set: &PolicySet, served: Outcome, tls: &OutboundTls) -> Outcome {
         let source = self.caller.address.unwrap_or(UNKNOWN);
         let destination = self.endpoint.address.ip().unwrap_or(UNKNOWN);
         let mut connection = Connection::new(source, destination, self.endpoint.port);
         if let (Outcome::MutualTls, Some(id)) = (&served, &self.caller.id) {
             connection = connection.with_peer(PeerNames::workload(id));
+        }
+        if let OutboundTls::IstioMutual { sni, .. } = tls {
+            connection = connection.with_sni(sni.as_str());
         }
         let answer = set.authorize(&self.server.workload, &connection);
         if answer.allow() {
