@@ -15,6 +15,8 @@ pub(super) struct Context<'a> {
     pub(super) enforced: PolicySet,
     /// What would be, were no policy on trial.
     pub(super) rehearsed: PolicySet,
+    /// The policies in force that say something else than STRICT, of a port at least.
+    pub(super) lax: Vec<&'a PeerAuthentication>,
 }
 
 impl<'a> Context<'a> {
@@ -28,11 +30,17 @@ impl<'a> Context<'a> {
         let compile = |policies: Vec<PeerAuthentication>| {
             PolicySet::compile(settings.clone(), &policies.into_iter().collect())
         };
+        let says_strict =
+            |mode: &Option<MtlsMode>| mode.is_none_or(|mode| mode == MtlsMode::Strict);
+        let lax = enforced
+            .clone()
+            .filter(|policy| !says_strict(&policy.mode) || !policy.ports.values().all(says_strict));
         Self {
             settings,
             resources,
             inventory,
             world: inventory.map(World::new),
+            lax: lax.collect(),
             enforced: compile(enforced.cloned().collect()),
             rehearsed: compile(
                 policies

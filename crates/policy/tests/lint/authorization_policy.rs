@@ -133,6 +133,55 @@ fn strict_workloads_have_no_plaintext_peers() {
 }
 
 #[test]
+fn an_exception_from_strict_lets_plaintext_in_again() {
+    let strict =
+        |namespace: &str| PeerAuthentication::new(namespace, "default").with_mode(MtlsMode::Strict);
+    let open = |namespace: &str| {
+        PeerAuthentication::new(namespace, "open").with_mode(MtlsMode::Permissive)
+    };
+    let web = [("app", "web")];
+    let rule = || from(not(&[CURL]));
+    let to = |port: &str| rule().with_to(Operation::default().with_ports([port]));
+    let root = AuthorizationPolicy::new("istio-system", "p").with_rule(rule());
+    let port = |port: u16| {
+        PeerAuthentication::new("foo", "port")
+            .with_selector(web)
+            .with_port(port, MtlsMode::Permissive)
+    };
+    for (name, policy, modes, want) in [
+        ("none", allow([rule()]), vec![strict("foo")], false),
+        ("a workload", allow([rule()]), vec![strict("foo"), open("foo").with_selector(web)], true),
+        ("a port", allow([rule()]), vec![strict("foo"), port(80)], true),
+        ("the rule's port", allow([to("80")]), vec![strict("foo"), port(80)], true),
+        ("another port than the rule's", allow([to("81")]), vec![strict("foo"), port(80)], false),
+        (
+            "of the workloads it is for",
+            allow([rule()]).with_selector([("tier", "front")]),
+            vec![strict("foo"), port(80)],
+            true,
+        ),
+        (
+            "of others",
+            allow([rule()]).with_selector([("app", "db")]),
+            vec![strict("foo"), port(80)],
+            false,
+        ),
+        ("of another namespace", allow([rule()]), vec![strict("foo"), open("bar")], false),
+        ("a namespace of the mesh", root.clone(), vec![strict("istio-system"), open("bar")], true),
+        ("none in the mesh", root, vec![strict("istio-system"), strict("bar")], false),
+        ("on trial", allow([rule()]), vec![strict("foo"), port(80).with_dry_run(true)], false),
+        // The policy called `default` comes before the one called `open`.
+        ("without effect", allow([rule()]), vec![strict("foo"), open("foo")], false),
+    ] {
+        let resources = Resources::default()
+            .with_authorization_policies([policy])
+            .with_peer_authentications(modes);
+        let found = found(&MeshSettings::default(), resources);
+        assert_eq!(found.iter().any(|line| line.starts_with("MT201")), want, "{name}: {found:?}");
+    }
+}
+
+#[test]
 fn names() {
     let prod = || MeshSettings::new("prod.example".parse().unwrap());
     let alias = |name: &str| prod().with_trust_domain_aliases([name.parse().unwrap()]);

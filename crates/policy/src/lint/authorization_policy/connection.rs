@@ -4,7 +4,7 @@ use super::asked::{Asked, Part};
 use crate::lint::code::Code;
 use crate::lint::context::Context;
 use crate::lint::finding::Findings;
-use crate::{Action, AuthorizationPolicy, MtlsMode, Workload};
+use crate::{Action, AuthorizationPolicy, Labels, MtlsMode, Rule, Workload};
 
 /// HTTP conditions drop an ALLOW rule and widen a DENY rule (rules AZ-8 and AZ-9).
 pub(super) fn http_conditions(
@@ -58,11 +58,14 @@ pub(super) fn plaintext(
     rules: &[Vec<Asked<'_>>],
     findings: &mut Findings<'_>,
 ) {
-    if policy.action != Action::Allow || takes_no_plaintext(context, policy) {
+    if policy.action != Action::Allow {
         return;
     }
     for (rule, asked) in policy.rules.iter().zip(rules) {
         let Some(field) = admits_plaintext(rule.from.len(), asked) else { continue };
+        if takes_no_plaintext(context, policy, &ports(rule)) {
+            continue;
+        }
         findings.add(
             Code::AllowAdmitsPlaintext,
             policy,
@@ -91,8 +94,40 @@ fn admits_plaintext<'a>(sources: usize, asked: &'a [Asked<'_>]) -> Option<&'a st
     by_source.or_else(when).map(|asked| &*asked.field)
 }
 
-/// Whether the workloads of a policy are STRICT, as far as the selector tells.
-fn takes_no_plaintext(context: &Context<'_>, policy: &AuthorizationPolicy) -> bool {
-    let typical = Workload::new(policy.name().namespace(), policy.selector.clone());
-    context.enforced.resolve(&typical, 0).mode() == MtlsMode::Strict
+/// The ports that a rule is about; none: all of them.
+fn ports(rule: &Rule) -> Vec<u16> {
+    if rule.to.iter().any(|operation| operation.ports.is_empty()) {
+        return Vec::new();
+    }
+    let ports = rule.to.iter().flat_map(|operation| &operation.ports);
+    ports.filter_map(|port| port.parse().ok()).collect()
+}
+
+/// Whether the workloads of a policy are STRICT on these ports (none: on all), as far as the selectors tell: those that a
+/// `PeerAuthentication` makes an exception for too.
+fn takes_no_plaintext(context: &Context<'_>, policy: &AuthorizationPolicy, ports: &[u16]) -> bool {
+    let namespace = policy.name().namespace();
+    let strict = |namespace: &str, labels: Labels, further: &mut dyn Iterator<Item = u16>| {
+        let typical = Workload::new(namespace, labels);
+        let mut ports: Vec<u16> = ports.to_vec();
+        if ports.is_empty() {
+            // Port 0 stands for every port without an entry.
+            ports.extend(std::iter::once(0).chain(further));
+        }
+        let mode = |port| context.enforced.resolve(&typical, port).mode();
+        ports.into_iter().all(|port| mode(port) == MtlsMode::Strict)
+    };
+    strict(namespace, policy.selector.clone(), &mut std::iter::empty())
+        && context.lax.iter().all(|exception| {
+            let (other, selector) = (exception.name().namespace(), &exception.selector);
+            let reached = other == namespace || context.is_root(namespace);
+            let apart = policy
+                .selector
+                .iter()
+                .any(|(key, value)| selector.get(key).is_some_and(|found| found != value));
+            !reached || apart || {
+                let labels = policy.selector.iter().chain(selector.iter()).collect();
+                strict(other, labels, &mut exception.ports.keys().copied())
+            }
+        })
 }
