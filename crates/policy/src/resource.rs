@@ -3,13 +3,13 @@
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
-use crate::Metadata;
 use crate::field::{Field, Object};
 use crate::kind::{self, Document, Kind};
 use crate::parse_error::ParseError;
 use crate::parse_options::ParseOptions;
 use crate::tree::Node;
 use crate::violation::Warning;
+use crate::{Metadata, dry_run};
 
 /// A kind of object that is read.
 pub(crate) trait Resource: Sized {
@@ -23,6 +23,16 @@ pub(crate) trait Resource: Sized {
         metadata: Metadata,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, ParseError>;
+}
+
+/// Reads and validates one object, with what all kinds share.
+pub(crate) fn read<R: Resource>(
+    object: &Object<'_>,
+    metadata: Metadata,
+    warnings: &mut Vec<Warning>,
+) -> Result<R, ParseError> {
+    dry_run::check_kind(object, R::KIND)?;
+    R::read(object, metadata, warnings)
 }
 
 /// Prints an object as Kubernetes stores it. `spec` is the form of what is special to the kind.
@@ -63,7 +73,7 @@ pub(crate) fn deserialize<'de, R: Resource, D: Deserializer<'de>>(
         }
     };
     kind::metadata(&object, &ParseOptions::default())
-        .and_then(|metadata| R::read(&object, metadata, &mut Vec::new()))
+        .and_then(|metadata| read::<R>(&object, metadata, &mut Vec::new()))
         .map_err(Error::custom)
 }
 

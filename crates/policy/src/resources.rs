@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::field::{Field, Object};
 use crate::kind::{self, Document, Kind, Skipped};
 use crate::parse_error::{ParseError, ParseFault, Place};
-use crate::resource::Resource;
+use crate::resource::{self, Resource};
 use crate::tree::Node;
 use crate::violation::Warning;
 use crate::workload_entry::PIECE;
@@ -354,7 +354,7 @@ fn push<R: Resource>(
     metadata: Metadata,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), ParseError> {
-    list.push(R::read(object, metadata, warnings)?);
+    list.push(resource::read(object, metadata, warnings)?);
     Ok(())
 }
 

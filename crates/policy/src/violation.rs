@@ -163,6 +163,11 @@ pub enum Violation {
         /// What is written.
         found: String,
     },
+    /// `istio.io/dry-run` on something that cannot be on trial by it.
+    #[error(
+        "istio.io/dry-run is for an AuthorizationPolicy with ALLOW or DENY (a PeerAuthentication takes meshtls.dev/dry-run)"
+    )]
+    DryRunUnsupported,
     /// A `Sidecar` that says nothing.
     #[error("a Sidecar needs ingress, egress, outboundTrafficPolicy or inboundConnectionPool")]
     SidecarEmpty,
@@ -306,6 +311,7 @@ impl Violation {
             Self::BadAddress { .. } => "bad_address",
             Self::AddressNotIp { .. } => "address_not_ip",
             Self::BadDryRun { .. } => "bad_dry_run",
+            Self::DryRunUnsupported => "dry_run_unsupported",
             Self::SidecarEmpty => "sidecar_empty",
             Self::TargetPortWithoutEffect => "target_port_without_effect",
             Self::BadPortName { .. } => "bad_port_name",

@@ -131,6 +131,33 @@ fn clients_do_not_see_policies_on_trial() {
 }
 
 #[test]
+fn the_annotation_of_authorization_policies_is_refused_elsewhere() {
+    for (kind, group, spec) in [
+        ("PeerAuthentication", "security", "{ mtls: { mode: STRICT } }"),
+        ("DestinationRule", "networking", "{ host: a }"),
+        ("Sidecar", "networking", "{ ingress: [{ port: { number: 80 } }] }"),
+        ("ServiceEntry", "networking", "{ hosts: [a.example] }"),
+        ("WorkloadEntry", "networking", "{ address: 10.0.0.1 }"),
+    ] {
+        let with = |annotation: &str| {
+            let text = format!(
+                "apiVersion: {group}.istio.io/v1\nkind: {kind}\nmetadata:\n  name: a\n  namespace: foo\n  annotations:\n    \
+                 {annotation}: \"true\"\nspec: {spec}\n"
+            );
+            Resources::parse("dry.yaml", &text).map_err(|error| error.reason())
+        };
+        assert_eq!(with("istio.io/dry-run").err(), Some("dry_run_unsupported"), "{kind}");
+        assert_eq!(with("istio.io/rev").err(), None, "{kind}");
+    }
+    let policy = serde_json::json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": { "name": "a", "namespace": "foo", "annotations": { "istio.io/dry-run": "true" } },
+    });
+    assert!(serde_json::from_value::<PeerAuthentication>(policy).is_err());
+}
+
+#[test]
 fn the_annotation_is_true_or_false() {
     let text = |annotation: &str| {
         format!(

@@ -56,6 +56,7 @@ fn read(
                 .find(|action| action.as_str() == name)
         })?;
     }
+    dry_run::check_action(object, policy.action)?;
     policy.provider = provider(&spec, policy.action)?;
     let Some(field) = spec.get("rules") else {
         return without_rules(policy, &spec_field);
@@ -139,7 +140,11 @@ fn provider(spec: &Object<'_>, action: Action) -> Result<Option<String>, ParseEr
             field.object(&["name"])?.text("name")?.map(str::to_owned)
         }
     };
-    let has_rules = spec.get("rules").is_some();
+    // An empty list is no rules: that is what is wrong first.
+    let has_rules = match spec.get("rules") {
+        Some(rules) => !rules.list()?.is_empty(),
+        None => false,
+    };
     if action == Action::Custom && has_rules && name.as_ref().is_none_or(String::is_empty) {
         let field = spec.require("action")?;
         return Err(invalid(&field, AuthorizationViolation::CustomWithoutProvider));

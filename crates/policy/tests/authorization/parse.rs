@@ -178,6 +178,7 @@ fn policies_are_refused_with_reason_and_place() {
         ("{ action: DENY }", "spec", "deny_without_rules"),
         ("{ action: DENY, rules: [] }", "spec.rules", "deny_without_rules"),
         ("{ action: CUSTOM, provider: { name: a } }", "spec", "custom_without_rules"),
+        ("{ action: CUSTOM, rules: [] }", "spec.rules", "custom_without_rules"),
         // AZV-4
         ("{ action: CUSTOM, rules: [{}] }", "spec.action", "custom_without_provider"),
         ("{ action: CUSTOM, provider: {}, rules: [{}] }", "spec.action", "custom_without_provider"),
@@ -550,6 +551,23 @@ fn a_trial_is_true_or_false() {
         assert_eq!(refused.field(), "metadata.annotations[\"istio.io/dry-run\"]");
     }
     assert!(!AuthorizationPolicy::new("foo", "a").is_dry_run());
+}
+
+#[test]
+fn only_allow_and_deny_can_be_tried() {
+    let meta = "{ namespace: foo, name: a, annotations: { istio.io/dry-run: 'true' } }";
+    for (spec, tried) in [
+        ("{}", true),
+        ("{ action: ALLOW, rules: [{}] }", true),
+        ("{ action: DENY, rules: [{}] }", true),
+        ("{ action: AUDIT, rules: [{}] }", false),
+        ("{ action: CUSTOM, provider: { name: ext }, rules: [{}] }", false),
+    ] {
+        let reason =
+            Resources::parse("p.yaml", &object(meta, spec)).map_err(|error| error.reason());
+        let want = if tried { None } else { Some("dry_run_unsupported") };
+        assert_eq!(reason.err(), want, "{spec}");
+    }
 }
 
 #[test]
