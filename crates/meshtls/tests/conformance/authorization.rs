@@ -20,7 +20,8 @@ pub(crate) fn check(case: &Case<'_>) -> Result<(), Box<dyn Error>> {
     let document = json!({ "apiVersion": "v1", "kind": "List", "items": list().map(object).collect::<Vec<_>>() });
     // Vectors may hold what validation refuses: such policies are values only.
     let Ok(read) = Resources::parse(case.id(), &document.to_string()) else { return Ok(()) };
-    if read != values {
+    // Text has warnings and places, which values have not.
+    if read.authorization_policies() != values.authorization_policies() {
         return Err("the policies as text are not the policies as values".into());
     }
     ask(case, &read).map_err(|error| format!("as text: {error}").into())
