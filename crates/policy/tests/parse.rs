@@ -521,6 +521,19 @@ fn service_and_workload_entries_are_read() {
 }
 
 #[test]
+fn a_port_may_be_called_by_a_number() {
+    let ports = [
+        "{number: 80, name: '80', protocol: HTTP}",
+        "{number: 81, name: '82', protocol: HTTP}",
+        "{number: 82, name: '81', protocol: HTTP}",
+    ]
+    .join(", ");
+    let text = service(&format!("{{hosts: [a.b], resolution: DNS, ports: [{ports}]}}"));
+    let read = Resources::parse("p.yaml", &text).unwrap();
+    assert_eq!(read.service_entries()[0].ports.len(), 3);
+}
+
+#[test]
 fn service_and_workload_entries_are_refused_with_reason() {
     let static_with = |endpoint: &str| {
         service(&format!(

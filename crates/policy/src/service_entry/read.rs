@@ -142,7 +142,7 @@ fn read_ports(
     entry: &ServiceEntry,
     cautions: &mut Cautions<'_>,
 ) -> Result<Vec<ServicePort>, ParseError> {
-    let mut taken = HashSet::new();
+    let (mut numbers, mut names) = (HashSet::new(), HashSet::new());
     let mut ports = Vec::new();
     for item in field.list()? {
         let port = item.object(&["number", "protocol", "name", "targetPort"])?;
@@ -162,10 +162,12 @@ fn read_ports(
                 .to_owned(),
             target_port: target.map(|target| target.port()).transpose()?,
         };
-        for (field, text) in [(&number, read.number.to_string()), (&name, read.name.clone())] {
-            if !taken.insert(text.clone()) {
-                return Err(field.invalid(Violation::DuplicatePort { found: shorten(&text) }));
-            }
+        if !numbers.insert(read.number) {
+            let found = read.number.to_string();
+            return Err(number.invalid(Violation::DuplicatePort { found }));
+        }
+        if !names.insert(read.name.clone()) {
+            return Err(name.invalid(Violation::DuplicatePort { found: shorten(&read.name) }));
         }
         check_protocol_fits(&item, &read, entry, cautions)?;
         ports.push(read);
