@@ -104,6 +104,7 @@ fn without_any_rule() {
         "\
 ISTIO_MUTUAL to api.shop.svc.cluster.local:80 at 10.0.0.1:8080, for a client in namespace web, labels app=web
 because: the endpoint is in the mesh
+accepted server: spiffe://cluster.local/ns/shop/sa/api
 
 search for a DestinationRule:
   client namespace web: no rule for the host

@@ -19,6 +19,9 @@ impl fmt::Display for OutboundExplanation {
         }
         writeln!(f, " at {}, for a client in {}", self.endpoint, self.client)?;
         writeln!(f, "because: {}", self.outbound.reason)?;
+        if let Some(accepted) = self.outbound.tls.accepted() {
+            writeln!(f, "accepted server: {accepted}")?;
+        }
         section(f, "search for a DestinationRule:", &self.steps)?;
         section(f, "what it says of TLS:", &self.parts)?;
         let elsewhere = |loser: &&RuleLoser| loser.reason == RuleLossReason::OtherNamespace;

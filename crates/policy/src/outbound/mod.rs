@@ -281,13 +281,10 @@ impl Outbound {
 impl fmt::Display for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.tls.mode(), self.reason)?;
-        match &self.tls {
-            OutboundTls::Disable => Ok(()),
-            OutboundTls::Simple(origination) | OutboundTls::Mutual { origination, .. } => {
-                write!(f, "; accepted server: {}", origination.names)
-            }
-            OutboundTls::IstioMutual { accepted, .. } => write!(f, "; accepted server: {accepted}"),
-            OutboundTls::Refuse(refusal) => write!(f, ": {refusal}"),
+        match (&self.tls, self.tls.accepted()) {
+            (OutboundTls::Refuse(refusal), _) => write!(f, ": {refusal}"),
+            (_, Some(accepted)) => write!(f, "; accepted server: {accepted}"),
+            (_, None) => Ok(()),
         }
     }
 }

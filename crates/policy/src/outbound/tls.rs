@@ -142,6 +142,17 @@ impl OutboundTls {
             Self::Refuse(_) => "REFUSE",
         }
     }
+
+    /// Who is accepted as the server; `None` where nobody is asked.
+    pub(crate) fn accepted(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Simple(origination) | Self::Mutual { origination, .. } => {
+                Some(&origination.names)
+            }
+            Self::IstioMutual { accepted, .. } => Some(accepted),
+            Self::Disable | Self::Refuse(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for ServerNames {

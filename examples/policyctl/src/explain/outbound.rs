@@ -1,11 +1,15 @@
 //! Which TLS does a client use?
 
+use std::sync::Arc;
+
 use clap::Args;
-use meshtls_policy::{Discovery, Inventory, Outbound, OutboundChoice, PolicySet, Workload};
+use meshtls_policy::{
+    Discovery, Inventory, OutboundChoice, OutboundExplanation, PolicySet, ServiceView, Workload,
+};
 use serde::Serialize;
 
+use super::painted;
 use crate::answer::Failure;
-use crate::render;
 
 /// A service that the workload connects to.
 #[derive(Args)]
@@ -32,14 +36,7 @@ pub(super) struct Outbounds {
     port: u16,
     /// The full host name; `None`: the client sees no such service.
     service: Option<String>,
-    endpoints: Vec<ToEndpoint>,
-}
-
-#[derive(Serialize)]
-struct ToEndpoint {
-    endpoint: String,
-    #[serde(flatten)]
-    outbound: Outbound,
+    endpoints: Vec<OutboundExplanation>,
 }
 
 impl Client {
@@ -55,22 +52,16 @@ impl Client {
     ) -> Result<Option<Outbounds>, Failure> {
         let Some((host, port)) = &self.to else { return Ok(None) };
         let service = inventory.service(&client.namespace, host, *port);
-        let endpoints = service.iter().flat_map(|service| {
-            service.endpoints.iter().map(|endpoint| ToEndpoint {
-                endpoint: endpoint.to_string(),
-                outbound: set.outbound(
-                    client,
-                    service,
-                    &self.subset,
-                    endpoint,
-                    OutboundChoice::Auto,
-                ),
-            })
-        });
+        let explain = |service: &Arc<ServiceView>| -> Vec<OutboundExplanation> {
+            let of = |endpoint| {
+                set.explain_outbound(client, service, &self.subset, endpoint, OutboundChoice::Auto)
+            };
+            service.endpoints.iter().map(of).collect()
+        };
         Ok(Some(Outbounds {
             host: host.clone(),
             port: *port,
-            endpoints: endpoints.collect(),
+            endpoints: service.as_ref().map(explain).unwrap_or_default(),
             service: service.as_ref().map(|service| service.hostname.clone()),
         }))
     }
@@ -78,24 +69,13 @@ impl Client {
 
 pub(super) fn text(outbounds: &Outbounds) -> String {
     let Outbounds { host, port, service, endpoints } = outbounds;
-    let mut text = match service {
+    match service {
         None => {
             format!("{host}:{port} is no service that the client sees: it is outside the mesh\n")
         }
-        Some(service) if endpoints.is_empty() => {
-            format!("{service}:{port} has no endpoints\n")
-        }
-        Some(service) => format!("as a client of {service}:{port}:\n"),
-    };
-    for ToEndpoint { endpoint, outbound } in endpoints {
-        text += &format!("  {endpoint}  {outbound}\n");
-        // One rule is named by the reason, if it counts; of several it is one that says something about TLS.
-        if outbound.rules.len() > 1 {
-            let rules: Vec<String> = outbound.rules.iter().map(ToString::to_string).collect();
-            text += &format!("    the rule is merged from {}\n", rules.join(", "));
-        }
+        Some(service) if endpoints.is_empty() => format!("{service}:{port} has no endpoints\n"),
+        Some(_) => endpoints.iter().map(painted).collect::<Vec<_>>().join("\n"),
     }
-    render::paint(&text)
 }
 
 fn host_and_port(text: &str) -> Result<(String, u16), String> {

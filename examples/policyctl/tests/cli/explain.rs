@@ -105,32 +105,30 @@ fn a_port_of_a_service_is_told_from_that_of_the_workload() {
 #[test]
 fn the_client_side_with_rule_and_subset() {
     let client = "explain --policies s3-rule.yaml --namespace my-namespace";
+    let whole = "because: DestinationRule my-namespace/customers\n";
+    let port = "because: DestinationRule my-namespace/customers (port 9090)\n";
+    let subset = "because: DestinationRule my-namespace/customers (subset v2)\n";
     for (arguments, want) in [
         (
             "--to customers:80",
-            "10.0.0.1:8080  ISTIO_MUTUAL: DestinationRule my-namespace/customers",
+            ["ISTIO_MUTUAL to customers.my-namespace.svc.cluster.local:80", whole],
         ),
-        (
-            "--to customers:9090",
-            "10.0.0.1:9090  DISABLE: DestinationRule my-namespace/customers (port 9090)",
-        ),
-        (
-            "--to customers:80 --subset v2",
-            "10.0.0.1:8080  SIMPLE: DestinationRule my-namespace/customers (subset v2)",
-        ),
+        ("--to customers:9090", ["DISABLE to customers.my-namespace.svc.cluster.local:9090", port]),
+        ("--to customers:80 --subset v2", ["SIMPLE to customers.my-namespace", subset]),
+        ("--to customers:80 --subset v3", ["REFUSE to customers.my-namespace", "v3"]),
         (
             "--to customers:81",
-            "customers:81 is no service that the client sees: it is outside the mesh",
+            ["customers:81 is no service that the client sees", "outside the mesh"],
         ),
     ] {
-        policyctl(&format!("{client} {arguments}")).shows(0, &[want]);
+        policyctl(&format!("{client} {arguments}")).shows(0, &want);
     }
     let json = policyctl(&format!("{client} --to customers:80 --output json")).json();
     assert_eq!(json["outbound"]["service"], "customers.my-namespace.svc.cluster.local");
     assert_eq!(json["outbound"]["endpoints"][0]["endpoint"], "10.0.0.1:8080");
     assert_eq!(json["inbound"], serde_json::json!([]), "nobody asked for a port");
     let both = policyctl(&format!("{client} --to customers:80 --port 8080"));
-    both.shows(0, &["PERMISSIVE on port 8080", "as a client of customers.my-namespace"]);
+    both.shows(0, &["PERMISSIVE on port 8080", "ISTIO_MUTUAL to customers.my-namespace"]);
 }
 
 #[test]
