@@ -3,13 +3,13 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use meshtls_rustls::{AlpnAnswer, HttpSpoken, TlsProfile};
-use meshtls_wire::{ClientHello, Opening};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
 
 use crate::{
+    authorization::Ruling,
     builder::{AcceptorBuilder, WantsSvid},
     deadline::{DetectionTimeout, within},
     decide::{AppProtocol, Decision, ForeignTlsReason, PlaintextReason, Side, UnsniffedReason},
@@ -57,7 +57,10 @@ impl Acceptor {
 
     /// Takes a connection from its first byte to what the application may have of it.
     ///
-    /// It takes at most the detection timeout, the handshake timeout and the detection timeout again; the future is small,
+    /// `peer_addr` is the address of the other end, which authorization policies look at (`ipBlocks`, `source.ip`).
+    ///
+    /// It takes at most the detection timeout, the handshake timeout, the detection timeout again, and two seconds to close a
+    /// connection that policies do not let in; the future is small,
     /// and what it needed on the way is freed when it is done. Run several at once: a slow peer holds up only its own.
     ///
     /// The observer, if any, is told the outcome before this returns.
@@ -94,11 +97,19 @@ impl Acceptor {
         );
         let mut prefix = Vec::new();
         match shared.open(&mut io, &mut prefix, &mut report, stop).await {
-            Ok(Opened::Application(handover)) => {
-                let inbound = handover.with(Replay::new(prefix, io), &report);
-                report.accepted(&inbound);
-                Ok(inbound)
-            }
+            Ok(Opened::Application(handover)) => match report.authorize_as_decided() {
+                Ok(ruling) => {
+                    let inbound = handover.with(Replay::new(prefix, io), &report, ruling);
+                    report.accepted(&inbound);
+                    Ok(inbound)
+                }
+                Err(refusal) => {
+                    report.refused(&refusal);
+                    drop(prefix);
+                    shared.close(io, stop).await;
+                    Err(refusal)
+                }
+            },
             Ok(Opened::Terminate(plan)) => {
                 shared
                     .terminate(plan, Replay::new(prefix, io), report, stop)
@@ -147,21 +158,21 @@ enum Handover {
 }
 
 impl Handover {
-    fn with<IO>(self, stream: Replay<IO>, report: &Report<'_>) -> Inbound<IO> {
+    fn with<IO>(self, stream: Replay<IO>, report: &Report<'_>, ruling: Ruling) -> Inbound<IO> {
         match self {
             Self::Plaintext(app_protocol, reason) => Inbound::Plaintext(Plaintext {
                 reason,
-                connection: report.connection(app_protocol),
+                connection: report.connection(app_protocol, ruling),
                 stream,
             }),
             Self::ForeignTls(reason) => Inbound::ForeignTls(ForeignTls {
                 reason,
-                connection: report.connection(AppProtocol::Tcp),
+                connection: report.connection(AppProtocol::Tcp, ruling),
                 stream,
             }),
             Self::Unsniffed(reason) => Inbound::Unsniffed(Unsniffed {
                 reason,
-                connection: report.connection(AppProtocol::Tcp),
+                connection: report.connection(AppProtocol::Tcp, ruling),
                 stream,
             }),
         }
@@ -181,13 +192,12 @@ impl Shared {
         tokio::select! {
             biased;
             opened = async {
-                let (decision, hello) = self.detect(io, prefix, report).await?;
-                match decision {
+                match self.detect(io, prefix, report).await? {
                     Decision::Unsniffed(reason) => Ok(Opened::Application(Handover::Unsniffed(reason))),
                     Decision::Plaintext(app, reason) => Ok(Opened::Application(Handover::Plaintext(app, reason))),
                     Decision::ForeignTls(reason) => Ok(Opened::Application(Handover::ForeignTls(reason))),
                     Decision::Refuse(refusal) => Err(refusal.into()),
-                    Decision::Terminate(side) => self.plan(side, hello.as_ref(), report).await.map(Opened::Terminate),
+                    Decision::Terminate(side) => self.plan(side, report).await.map(Opened::Terminate),
                 }
             } => opened,
             () = slot.shed() => Err(Refusal::Overloaded),
@@ -201,13 +211,14 @@ impl Shared {
         io: &mut IO,
         prefix: &mut Vec<u8>,
         report: &mut Report<'_>,
-    ) -> Result<(Decision, Option<ClientHello>), Refusal> {
+    ) -> Result<Decision, Refusal> {
         let deadline = self.detection_timeout.deadline(report.started());
         loop {
             match self.port.look(report.effective.rule.mode, prefix) {
                 Look::Decided(decision, opening) => {
+                    report.learned(io, opening, decision);
                     report.decided(self.port, prefix, None, decision);
-                    return Ok((decision, opening.and_then(client_hello)));
+                    return Ok(decision);
                 }
                 Look::NeedMore => {}
             }
@@ -220,34 +231,24 @@ impl Shared {
                 None => End::Deadline,
             };
             let decision = self.port.give_up(report.effective.rule.mode, prefix, end);
+            report.learned(io, None, decision);
             report.decided(self.port, prefix, Some(end), decision);
-            return Ok((decision, None));
+            return Ok(decision);
         }
     }
 
     /// Readies what the handshake needs, and waits for its turn.
-    async fn plan(
-        &self,
-        side: Side,
-        hello: Option<&ClientHello>,
-        report: &Report<'_>,
-    ) -> Result<Plan, Refusal> {
+    async fn plan(&self, side: Side, report: &Report<'_>) -> Result<Plan, Refusal> {
         let ready = self.servers.now(&report.effective.accepted)?;
-        let answer =
-            hello.map_or(AlpnAnswer::None, |hello| AlpnAnswer::choose(hello.alpn(), self.spoken));
+        let answer = report
+            .hello()
+            .map_or(AlpnAnswer::None, |hello| AlpnAnswer::choose(hello.alpn(), self.spoken));
         let now = Instant::now();
         let deadline = now.checked_add(self.handshake_timeout).unwrap_or(now);
         let turn = timeout_at(deadline, self.handshakes.turn())
             .await
             .map_err(|_elapsed| Refusal::Overloaded)?;
         Ok(Plan { side, answer, ready, turn, deadline })
-    }
-}
-
-fn client_hello(opening: Opening) -> Option<ClientHello> {
-    match opening {
-        Opening::ClientHello(hello) => Some(hello),
-        Opening::TlsLike | Opening::Http1 | Opening::Http2 | Opening::Other => None,
     }
 }
 

@@ -41,9 +41,9 @@ pub(crate) enum Look {
 
 impl Port {
     /// Whether the first bytes matter at all.
-    fn reads_nothing(self, mode: MtlsMode) -> bool {
+    pub(crate) const fn reads_nothing(self, mode: MtlsMode) -> bool {
         match mode {
-            MtlsMode::Disable => self.protocol == PortProtocol::Tcp,
+            MtlsMode::Disable => matches!(self.protocol, PortProtocol::Tcp),
             MtlsMode::Permissive | MtlsMode::Strict => false,
         }
     }

@@ -1,21 +1,23 @@
-//! The mode of the port, from the policies in force.
+//! What the policies in force say about the port.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use meshtls_identity::AcceptedDomains;
 use meshtls_policy::{
-    MtlsMode, PolicyHandle, PolicySet, Resolved, Winner, Workload, WorkloadPolicies,
+    Connection, MtlsMode, PolicyHandle, PolicySet, Resolved, Winner, Workload, WorkloadPolicies,
 };
+
+use crate::authorization::Judgement;
 
 /// What one policy set says about one port.
 #[derive(Debug)]
 pub(crate) struct Effective {
     view: WorkloadPolicies,
-    /// What acts.
+    /// The mode that acts.
     pub(crate) rule: Rule,
-    /// What would act if no policy were on trial, if any of them is for this port.
-    pub(crate) shadow: Option<Rule>,
+    /// The mode that would act if no policy were on trial, if any that sets one is for this port.
+    shadow: Option<Rule>,
     pub(crate) accepted: Arc<AcceptedDomains>,
 }
 
@@ -73,6 +75,28 @@ impl Policies {
 }
 
 impl Effective {
+    /// Whether a policy on trial, of either kind, is for this port.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.shadow.is_some() || self.view.authorization().is_on_trial()
+    }
+
+    /// The mode that would act if no policy were on trial.
+    pub(crate) fn trial(&self) -> &Rule {
+        self.shadow.as_ref().unwrap_or(&self.rule)
+    }
+
+    /// Whether any authorization policy is for the workload, so that it matters where a connection goes.
+    pub(crate) fn authorizes(&self) -> bool {
+        !self.view.authorization().is_empty()
+    }
+
+    /// Asks the authorization policies.
+    pub(crate) fn judge(&self, connection: &Connection<'_>) -> Judgement {
+        let answer = self.view.authorize(connection);
+        let acts = answer.verdict();
+        Judgement { acts: acts.into(), trial: answer.shadow().unwrap_or(acts).into() }
+    }
+
     fn of(
         set: &Arc<PolicySet>,
         workload: &Workload,

@@ -1,15 +1,13 @@
 //! The handshake, and what follows it before the application has the stream.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use meshtls_rustls::AlpnAnswer;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     acceptor::{Shared, Stop},
+    close::close_in_order,
     deadline::within,
     decide::{AppProtocol, Side},
     detect::{http_inside, read_more},
@@ -31,6 +29,13 @@ pub(crate) struct Plan {
     pub(crate) ready: Arc<Ready>,
     pub(crate) turn: Turn,
     pub(crate) deadline: Instant,
+}
+
+/// What a refused connection still holds.
+enum Held<IO> {
+    Turn(Turn),
+    Stream(Encrypted<IO>),
+    Nothing,
 }
 
 impl Shared {
@@ -69,39 +74,49 @@ impl Shared {
                         self.first_request(&mut encrypted, &mut prefix, stop).await
                     }
                 };
-                match found {
-                    Ok(app_protocol) => {
-                        let connection = report.connection(app_protocol);
-                        Ok(Inbound::Mesh(Mesh {
-                            peer,
-                            connection,
-                            stream: TlsStream::new(prefix, encrypted),
-                        }))
+                // The policies may have changed since the decision.
+                let authorized = found.and_then(|app_protocol| {
+                    let ruling = report.authorize(Some(peer.id()), &self.policies.now())?;
+                    Ok(report.connection(app_protocol, ruling))
+                });
+                match authorized {
+                    Ok(connection) => Ok(Inbound::Mesh(Mesh {
+                        peer,
+                        connection,
+                        stream: TlsStream::new(prefix, encrypted),
+                    })),
+                    Err(refusal @ Refusal::Unauthorized(_)) => {
+                        Err((refusal, Held::Stream(encrypted)))
                     }
                     // Dropping the stream brings the transport back to its lender.
-                    Err(refusal) => Err((refusal, None)),
+                    Err(refusal) => Err((refusal, Held::Nothing)),
                 }
             }
-            Err(refusal) => Err((refusal, Some(turn))),
+            Err(refusal) => Err((refusal, Held::Turn(turn))),
         };
         match ended {
             Ok(inbound) => {
                 report.accepted(&inbound);
                 Ok(inbound)
             }
-            Err((refusal, turn)) => {
+            Err((refusal, held)) => {
                 report.refused(&refusal);
-                match (lender.take(), &refusal, turn) {
+                match (held, &refusal) {
+                    (Held::Stream(encrypted), _) => self.close_tls(encrypted, lender, stop).await,
                     // The turn is kept, so the number of connections that linger here is bounded.
-                    (Some(io), Refusal::Handshake(_), Some(mut turn)) => {
+                    (Held::Turn(mut turn), Refusal::Handshake(_)) => {
+                        let Some(io) = lender.take() else { return Err(refusal) };
                         tokio::select! {
                             () = close_in_order(io, deadline) => {},
                             () = turn.slot.shed() => {},
                             () = stop.requested() => {},
                         }
                     }
-                    (Some(io), _, _) => io.abort(),
-                    (None, _, _) => {}
+                    (Held::Turn(_) | Held::Nothing, _) => {
+                        if let Some(io) = lender.take() {
+                            io.abort();
+                        }
+                    }
                 }
                 Err(refusal)
             }
@@ -138,30 +153,3 @@ impl Shared {
         }
     }
 }
-
-/// Closes a connection so that the alert arrives: a socket closed with unread bytes in it sends RST, and an RST makes the
-/// peer throw away what it has not read. So the peer's bytes are read and dropped until it has closed its end as well.
-async fn close_in_order<IO: Transport>(mut io: IO, deadline: Instant) {
-    let latest = Instant::now()
-        .checked_add(LINGER)
-        .map_or(deadline, |linger| linger.min(deadline));
-    let close = async {
-        // Done already if the handshake sent an alert.
-        io.shutdown().await.ok();
-        let mut sink = [0; 512];
-        let mut left = MAX_DRAINED;
-        while left > 0 {
-            match io.read(&mut sink).await? {
-                0 => break,
-                n => left = left.saturating_sub(n),
-            }
-        }
-        std::io::Result::Ok(())
-    };
-    // However it ends, the connection is closed now; the refusal has been reported.
-    timeout_at(latest, close).await.ok();
-}
-
-const LINGER: Duration = Duration::from_secs(2);
-/// In bytes: more than the largest chain of certificates that TLS can carry.
-const MAX_DRAINED: usize = 256 * 1024;

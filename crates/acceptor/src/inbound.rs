@@ -6,6 +6,7 @@ use meshtls_policy::{MtlsMode, Winner};
 use meshtls_rustls::VerifiedPeer;
 
 use crate::{
+    authorization::Ruling,
     decide::{AppProtocol, ForeignTlsReason, PlaintextReason, UnsniffedReason},
     replay::Replay,
     stream::{InboundStream, TlsStream},
@@ -102,6 +103,7 @@ pub struct Connection {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) mode: MtlsMode,
     pub(crate) winner: Winner,
+    pub(crate) ruling: Ruling,
 }
 
 impl Connection {
@@ -127,6 +129,12 @@ impl Connection {
     #[must_use]
     pub const fn winner(&self) -> &Winner {
         &self.winner
+    }
+
+    /// What the authorization policies said: which of them let it in, or that there is no ALLOW policy.
+    #[must_use]
+    pub const fn authorization(&self) -> &Ruling {
+        &self.ruling
     }
 }
 

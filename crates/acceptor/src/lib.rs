@@ -18,12 +18,26 @@
 //! # Guarantees
 //!
 //! * Under STRICT nothing but mutual TLS with a verified member of the mesh is accepted.
+//! * No connection is handed over that the `AuthorizationPolicy` objects refuse; a refused one gets no byte and no alert.
 //! * A connection that begins as TLS is never handed over as plaintext, and a handshake that fails never falls back.
 //! * Detection and handshake each have one absolute deadline, however slowly bytes trickle in.
 //! * Bytes read during detection reach whoever speaks next, all of them and in order.
 //! * The observer is told exactly one outcome for each connection.
 //! * A policy on trial (dry-run) decides nothing; what it would have decided is in the event.
-//! * A policy or an identity that is replaced counts from the next decision on.
+//! * A policy or an identity that is replaced counts from the next decision on. Mode and authorization of a connection come
+//!   from one set of policies; if another is in force when its handshake is done, that has to let it in as well.
+//!
+//! # Authorization
+//!
+//! A connection is authorized once, just before it is handed over: over mutual TLS with the verified name of the peer, after
+//! the handshake (and after the first bytes of HTTP, where no ALPN says which it is); plaintext and TLS that is not ours without a name,
+//! when the first bytes have decided. Where nobody looks at first bytes ([`UnsniffedReason`]) it is authorized without having been read: when it comes,
+//! or at the deadline of a server-first port. (Istio waits for the client's first byte there.)
+//!
+//! Conditions look at the address that [`Acceptor::accept`] was given, at [`Transport::local_addr`], at the workload port and
+//! at the server name of the `ClientHello`. An address that nobody knows is taken for `0.0.0.0`: hardly any block contains it,
+//! so that a positive condition fails and a `not` condition holds, as in Envoy. Give the addresses where policies ask for them.
+//! No proxy is asked for the original client: `remoteIpBlocks` look at the same address as `ipBlocks`.
 //!
 //! # Sources
 //!
@@ -33,8 +47,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod acceptor;
+mod authorization;
 mod backoff;
 mod builder;
+mod close;
 mod deadline;
 mod decide;
 mod detect;
@@ -57,6 +73,7 @@ mod tracing;
 mod transport;
 
 pub use acceptor::Acceptor;
+pub use authorization::{Ruling, Unauthorized};
 pub use builder::{AcceptorBuilder, BuildError, Ready, WantsPolicy, WantsSvid};
 pub use deadline::DetectionTimeout;
 pub use decide::{

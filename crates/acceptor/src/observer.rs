@@ -6,6 +6,7 @@ use meshtls_policy::{MtlsMode, Winner};
 use meshtls_rustls::VerifiedPeer;
 
 use crate::{
+    authorization::Ruling,
     decide::{AppProtocol, ForeignTlsReason, PlaintextReason, UnsniffedReason},
     inbound::{Inbound, IngressPeer},
     refusal::Refusal,
@@ -39,12 +40,14 @@ pub struct Event<'a> {
     pub mode: MtlsMode,
     /// Where that mode came from.
     pub winner: &'a Winner,
+    /// What the authorization policies said; `None` if the connection was refused before they were asked.
+    pub authorization: Option<&'a Ruling>,
     /// From its arrival to the decision, or to its end if that came first. It includes waiting for a handshake's turn.
     pub detection: Duration,
     /// From the first byte of ours to the end of the handshake or its failure; `None` if there was no handshake.
     pub handshake: Option<Duration>,
-    /// What would have become of it if no policy were on trial. `None` if no policy on trial is for this port, and if
-    /// the connection ended before its first bytes decided.
+    /// What would have become of it if no policy were on trial, neither for the mode nor for authorization. `None` if no
+    /// policy on trial is for this port, and if the connection ended before its first bytes decided.
     pub shadow: Option<Shadow<'a>>,
 }
 

@@ -5,9 +5,9 @@ use std::{fmt, io};
 use meshtls_rustls::{ConfigError, HandshakeError};
 use meshtls_svid::SvidUnavailable;
 
-use crate::opening::OpeningRefusal;
+use crate::{authorization::Unauthorized, opening::OpeningRefusal};
 
-/// Why a connection was not accepted. The peer sees no more of it than a reset or a TLS alert.
+/// Why a connection was not accepted. The peer sees no more of it than a reset, an end of the stream or a TLS alert.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -31,6 +31,10 @@ pub enum Refusal {
     /// The handshake failed. The client sees the alert, then the end of the stream.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The authorization policies do not let it in. The client sees the end of the stream, over mutual TLS after
+    /// `close_notify`, and no byte before it; if it goes on sending for too long, a reset.
+    #[error(transparent)]
+    Unauthorized(#[from] Unauthorized),
     /// The handshake was not finished at its deadline. The client sees a reset.
     #[error("the handshake was not finished within its deadline")]
     HandshakeTimeout,
@@ -47,7 +51,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// A short label that stays the same between releases; a failed handshake gives [`HandshakeError::reason`].
+    /// A short label that stays the same between releases; a failed handshake gives [`HandshakeError::reason`],
+    /// and what policies do not let in gives [`AuthorizationReason::as_str`](meshtls_policy::AuthorizationReason::as_str).
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -56,6 +61,7 @@ impl Refusal {
             Self::NoIdentity(_) => "no_identity",
             Self::UnusableIdentity(_) => "unusable_identity",
             Self::Handshake(error) => error.reason(),
+            Self::Unauthorized(unauthorized) => unauthorized.ruling.reason().as_str(),
             Self::HandshakeTimeout => "handshake_timeout",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -110,6 +111,10 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Replay<IO> {
 impl<IO: Transport> Transport for Replay<IO> {
     fn abort(self) {
         self.io.abort();
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.io.local_addr()
     }
 }
 

@@ -5,13 +5,15 @@ use std::fmt;
 use meshtls_policy::{MtlsMode, Winner};
 
 use crate::{
+    authorization::Ruling,
     decide::Decision,
     detect::{End, Look, Port},
     observer::Outcome,
 };
 
-/// What would have become of a connection if no policy were on trial
-/// ([`PeerAuthentication::DRY_RUN`](meshtls_policy::PeerAuthentication::DRY_RUN)). Nothing of it came to pass.
+/// What would have become of a connection if no policy were on trial, neither for the mode
+/// ([`PeerAuthentication::DRY_RUN`](meshtls_policy::PeerAuthentication::DRY_RUN)) nor for authorization
+/// ([`AuthorizationPolicy::DRY_RUN`](meshtls_policy::AuthorizationPolicy::DRY_RUN)). Nothing of it came to pass.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Shadow<'a> {
@@ -21,11 +23,17 @@ pub struct Shadow<'a> {
     pub mode: MtlsMode,
     /// Where that mode would have come from.
     pub winner: &'a Winner,
+    /// What the authorization policies would have said; `None` if they would not have been asked, or nobody knows of whom.
+    pub authorization: Option<&'a Ruling>,
 }
 
-/// Such as `would have been refused: plaintext under STRICT by foo/default`.
+/// Such as `would have been refused: plaintext under STRICT by foo/default`, or
+/// `would have been refused: a DENY policy matches (foo/no-plaintext, rule 0)`.
 impl fmt::Display for Shadow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ruling) = self.authorization.filter(|ruling| !ruling.allow()) {
+            return write!(f, "would have been refused: {ruling}");
+        }
         match self.outcome {
             ShadowOutcome::Accept => f.write_str("would have been accepted:")?,
             ShadowOutcome::Refuse(reason) => {
@@ -42,8 +50,15 @@ impl fmt::Display for Shadow<'_> {
         }
         write!(f, " under {} by ", self.mode)?;
         match self.winner.policy() {
-            Some(policy) => policy.fmt(f),
-            None => self.winner.fmt(f),
+            Some(policy) => policy.fmt(f)?,
+            None => self.winner.fmt(f)?,
+        }
+        match self
+            .authorization
+            .filter(|ruling| ruling.policy().is_some())
+        {
+            Some(ruling) => write!(f, "; {ruling}"),
+            None => Ok(()),
         }
     }
 }
@@ -79,6 +94,8 @@ impl ShadowOutcome {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Rehearsal {
     Settled(ShadowOutcome),
+    /// To the application, as it came, if the authorization policies let it in.
+    HandedOver,
     /// The same handshake as the one that is done.
     SameHandshake,
 }
@@ -109,19 +126,22 @@ impl Rehearsal {
             ) => ShadowOutcome::Handshake,
             (Decision::Refuse(refusal), _) => ShadowOutcome::Refuse(refusal.reason()),
             (Decision::Unsniffed(_) | Decision::Plaintext(..) | Decision::ForeignTls(_), _) => {
-                ShadowOutcome::Accept
+                return Self::HandedOver;
             }
         })
     }
 
-    /// With the outcome that came to pass.
-    pub(crate) fn settle(self, outcome: &Outcome<'_>) -> ShadowOutcome {
-        match (self, outcome) {
-            (Self::Settled(shadow), _) => shadow,
-            (Self::SameHandshake, Outcome::Accepted(_)) => ShadowOutcome::Accept,
-            (Self::SameHandshake, Outcome::Refused(refusal)) => {
+    /// With the outcome that came to pass, and what the authorization policies would have said if they would have been asked.
+    pub(crate) fn settle(self, outcome: &Outcome<'_>, trial: Option<&Ruling>) -> ShadowOutcome {
+        match (self, trial, outcome) {
+            (Self::Settled(shadow), _, _) => shadow,
+            (Self::HandedOver | Self::SameHandshake, Some(ruling), _) if !ruling.allow() => {
+                ShadowOutcome::Refuse(ruling.reason().as_str())
+            }
+            (Self::SameHandshake, None, Outcome::Refused(refusal)) => {
                 ShadowOutcome::Refuse(refusal.reason())
             }
+            (Self::HandedOver | Self::SameHandshake, _, _) => ShadowOutcome::Accept,
         }
     }
 }

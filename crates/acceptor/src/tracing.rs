@@ -5,13 +5,17 @@ use std::io;
 use meshtls_rustls::{WithCauses, log_text};
 use tracing::{debug, info, warn};
 
-use crate::observer::{Accepted, Event, Observer, Outcome};
+use crate::{
+    observer::{Accepted, Event, Observer, Outcome},
+    refusal::Refusal,
+};
 
 /// Emits one `tracing` event for each connection: `DEBUG` if it was accepted, `INFO` if it was refused, and `WARN` when the
 /// listener cannot accept.
 ///
 /// The fields are `outcome` ([`Outcome::label`]), `peer_addr`, `port`, `mode`, `winner`, `detection`, `handshake` (if there
-/// was one) and `shadow` (if a policy is on trial, such as `would have been refused: plaintext under STRICT by foo/default`); for accepted ones also `app_protocol`, and `peer_id` or `reason`; for refused ones `error`. Text that a peer may
+/// was one) and `shadow` (if a policy is on trial, such as `would have been refused: plaintext under STRICT by foo/default`); for accepted ones also `app_protocol`, and `peer_id` or `reason`; for refused ones `error`, and `peer_id` where it was a
+/// verified member of the mesh. Text that a peer may
 /// have chosen is escaped, and cut at 256 characters.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -66,7 +70,16 @@ impl Observer for TracingObserver {
                 emit!(debug, event, reason = why.reason(),)
             }
             Outcome::Refused(refusal) => {
-                emit!(info, event, error = log_text(&WithCauses(refusal).to_string()),)
+                let peer_id = match refusal {
+                    Refusal::Unauthorized(unauthorized) => unauthorized.peer.as_ref(),
+                    _ => None,
+                };
+                emit!(
+                    info,
+                    event,
+                    error = log_text(&WithCauses(refusal).to_string()),
+                    peer_id = peer_id.map(|id| log_text(id.as_str())),
+                );
             }
         }
     }
@@ -80,18 +93,22 @@ impl Observer for TracingObserver {
 mod tests {
     use std::{
         fmt::Debug,
+        net::Ipv4Addr,
         sync::{Arc, Mutex},
         time::Duration,
     };
 
-    use meshtls_policy::{MtlsMode, ResourceName, Winner};
+    use meshtls_policy::{
+        AuthorizationPolicy, Labels, MeshSettings, MtlsMode, PolicySet, ResourceName, Resources,
+        Winner, Workload,
+    };
     use tracing::{Metadata, field::Field, span, subscriber::with_default};
 
     use super::*;
     use crate::{
+        authorization::{Ruling, Unauthorized},
         decide::{AppProtocol, PlaintextReason},
         opening::OpeningRefusal,
-        refusal::Refusal,
         shadow::{Shadow, ShadowOutcome},
     };
 
@@ -142,6 +159,7 @@ mod tests {
                 port: 8080,
                 mode: MtlsMode::Permissive,
                 winner: &Winner::Default,
+                authorization: None,
                 detection: Duration::from_millis(3),
                 handshake: None,
                 shadow: None,
@@ -154,9 +172,21 @@ mod tests {
                 outcome: ShadowOutcome::Refuse("plaintext_under_strict"),
                 mode: MtlsMode::Strict,
                 winner: &winner,
+                authorization: None,
             };
             let on_trial = Event { shadow: Some(shadow), ..event(Outcome::Accepted(accepted)) };
             TracingObserver::new().connection(&on_trial);
+            let policy = AuthorizationPolicy::new("foo", "lock");
+            let resources = Resources::default().with_authorization_policies([policy]);
+            let set = PolicySet::compile(MeshSettings::default(), &resources);
+            let nowhere = Ipv4Addr::UNSPECIFIED.into();
+            let connection = meshtls_policy::Connection::new(nowhere, nowhere, 8080);
+            let workload = Workload::new("foo", Labels::default());
+            let refusal = Refusal::from(Unauthorized {
+                ruling: Ruling::from(set.authorize(&workload, &connection).verdict()),
+                peer: Some("spiffe://a/ns/b/sa/c".parse().unwrap()),
+            });
+            TracingObserver::new().connection(&event(Outcome::Refused(&refusal)));
             TracingObserver::new().accept_failed(&io::Error::other("no room"));
         });
         let rest = "peer_addr=127.0.0.1:5 port=8080 mode=\"PERMISSIVE\" winner=default, no policy sets a mode detection=3ms";
@@ -172,6 +202,10 @@ mod tests {
                 format!(
                     "DEBUG outcome=\"plaintext\" app_protocol=\"http1\" reason=\"permissive\" {rest} \
                      shadow=would have been refused: plaintext under STRICT by foo/default"
+                ),
+                format!(
+                    "INFO outcome=\"no_allow_policy_matched\" error=\"spiffe://a/ns/b/sa/c may not come in: no ALLOW policy matches\" \
+                     peer_id=\"spiffe://a/ns/b/sa/c\" {rest}"
                 ),
                 "WARN message=cannot accept connections error=no room".to_owned(),
             ]

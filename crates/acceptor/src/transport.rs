@@ -1,5 +1,7 @@
 //! The byte streams that can be accepted.
 
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::TcpStream,
@@ -11,6 +13,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn abort(self)
     where
         Self: Sized;
+
+    /// The address of this end, which `destination.ip` of authorization policies looks at. Unknown by default.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 impl Transport for TcpStream {
@@ -18,6 +25,10 @@ impl Transport for TcpStream {
     fn abort(self) {
         // A socket that the peer has reset already may refuse the option; then there is nothing left to reset.
         self.set_zero_linger().ok();
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Self::local_addr(self).ok()
     }
 }
 

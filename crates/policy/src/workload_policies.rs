@@ -61,6 +61,11 @@ impl WorkloadPolicies {
         Some(self.modes.trial.as_ref()?.resolve(port))
     }
 
+    /// The `AuthorizationPolicy` objects for this workload.
+    pub fn authorization(&self) -> &SelectedAuthorization {
+        &self.authorization
+    }
+
     /// As [`PolicySet::authorize`] for this workload.
     pub fn authorize(&self, connection: &Connection<'_>) -> Authorization<'_> {
         self.authorization.authorize(connection)

@@ -149,6 +149,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Client<IO> {
         }
     }
 
+    /// Takes what the server says up to the end of its handshake, and does not answer yet.
+    pub(crate) async fn listen(&mut self) {
+        self.flush().await.unwrap();
+        while self.tls.is_handshaking() {
+            self.fill().await.unwrap();
+        }
+    }
+
+    /// Whether the server said `close_notify`.
+    pub(crate) fn was_told_of_the_end(&mut self) -> bool {
+        self.tls.process_new_packets().unwrap().peer_has_closed()
+    }
+
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.tls.alpn_protocol()
     }

@@ -20,8 +20,8 @@ use std::{
 };
 
 use meshtls_acceptor::{
-    Acceptor, AcceptorBuilder, Event, Observer, Outcome, PortProtocol, Ready, Refusal,
-    ShadowOutcome,
+    Acceptor, AcceptorBuilder, DetectionTimeout, Event, Observer, Outcome, PortProtocol, Ready,
+    Refusal, ShadowOutcome,
 };
 use meshtls_policy::{
     Labels, MeshSettings, MtlsMode, PeerAuthentication, PolicyHandle, PolicySet, Resources,
@@ -78,6 +78,11 @@ pub(crate) fn identity(ca: &TestCa, bundles: TrustBundles) -> Arc<SvidHandle> {
     Arc::new(SvidHandle::new(ca.svid(SERVER), bundles))
 }
 
+/// With a detection timeout of 50 milliseconds.
+pub(crate) fn soon(builder: AcceptorBuilder<Ready>) -> AcceptorBuilder<Ready> {
+    builder.detection_timeout(DetectionTimeout::After(Duration::from_millis(50)))
+}
+
 /// An acceptor and what its observer heard.
 pub(crate) struct Server {
     pub(crate) acceptor: Acceptor,
@@ -119,6 +124,32 @@ impl Server {
     }
 }
 
+/// The policies of a YAML text.
+pub(crate) fn policies(text: &str) -> PolicySet {
+    let resources = Resources::parse("test", text).unwrap();
+    PolicySet::compile(MeshSettings::default(), &resources)
+}
+
+/// An `AuthorizationPolicy` of namespace `foo`, on one line.
+pub(crate) fn authorization(name: &str, spec: &str) -> String {
+    let head = "apiVersion: security.istio.io/v1, kind: AuthorizationPolicy";
+    format!("---\n{{ {head}, metadata: {{ name: {name}, namespace: foo }}, spec: {{ {spec} }} }}\n")
+}
+
+/// The same on trial.
+pub(crate) fn on_trial(name: &str, spec: &str) -> String {
+    let trial = "{ annotations: { istio.io/dry-run: \"true\" }, name";
+    authorization(name, spec).replacen("{ name", trial, 1)
+}
+
+/// A `PeerAuthentication` for the mesh.
+pub(crate) fn mode(mode: MtlsMode) -> String {
+    let head = "apiVersion: security.istio.io/v1, kind: PeerAuthentication";
+    format!(
+        "---\n{{ {head}, metadata: {{ name: default, namespace: istio-system }}, spec: {{ mtls: {{ mode: {mode} }} }} }}\n"
+    )
+}
+
 /// What an observer was told of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
@@ -130,6 +161,8 @@ pub(crate) struct Heard {
     pub(crate) port: u16,
     pub(crate) mode: MtlsMode,
     pub(crate) winner: String,
+    /// What the authorization policies said.
+    pub(crate) ruling: Option<String>,
     pub(crate) detection: Duration,
     pub(crate) handshake: Option<Duration>,
     /// The error and its causes.
@@ -196,6 +229,7 @@ impl Observer for Recorder {
             port: event.port,
             mode: event.mode,
             winner: event.winner.to_string(),
+            ruling: event.authorization.map(ToString::to_string),
             detection: event.detection,
             handshake: event.handshake,
             why,

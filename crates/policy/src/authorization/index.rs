@@ -91,6 +91,11 @@ impl SelectedAuthorization {
         decide::authorize(self.policies.iter().map(|policy| &**policy), connection)
     }
 
+    /// Whether one of the policies is on trial, so that there is a shadow answer.
+    pub fn is_on_trial(&self) -> bool {
+        self.policies.iter().any(|policy| policy.dry_run)
+    }
+
     /// Whether no policy is for the workload: every connection may pass, and there is no shadow answer.
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
