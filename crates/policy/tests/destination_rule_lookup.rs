@@ -96,6 +96,12 @@ fn the_search_goes_by_namespace_and_not_by_host() {
             "istio-system/mesh",
         ),
         (
+            "private twice over counts as exported",
+            vec![theirs(), mesh().with_export_to([".", "istio-system"])],
+            "istio-system",
+            "shop/theirs",
+        ),
+        (
             "private and exported is not seen at home",
             vec![mesh().with_export_to([".", "web"])],
             "istio-system",
