@@ -46,7 +46,7 @@ pub struct Ready {
     first_speaker: FirstSpeaker,
     spoken: HttpSpoken,
     domains: Option<AcceptedDomains>,
-    detection_timeout: DetectionTimeout,
+    detection_timeout: Option<DetectionTimeout>,
     handshake_timeout: Duration,
     max_pending: usize,
     max_handshakes: usize,
@@ -84,7 +84,7 @@ impl AcceptorBuilder<WantsPolicy> {
             first_speaker: FirstSpeaker::default(),
             spoken: HttpSpoken::Both,
             domains: None,
-            detection_timeout: DetectionTimeout::DEFAULT,
+            detection_timeout: None,
             handshake_timeout: Duration::from_secs(10),
             max_pending: 4096,
             max_handshakes: 512,
@@ -114,15 +114,18 @@ impl AcceptorBuilder<Ready> {
         self
     }
 
-    /// Sets the trust domains whose members are accepted. Default: the mesh's own and its aliases, from the policies in force.
+    /// Sets the trust domains whose members are accepted. Default: the mesh's own, its aliases and the accepted ones, from the
+    /// settings of the policies in force ([`MeshSettings`](meshtls_policy::MeshSettings)).
     pub fn accepted_domains(mut self, domains: AcceptedDomains) -> Self {
         self.state.domains = Some(domains);
         self
     }
 
-    /// Sets how long the first bytes of a connection are waited for. Default 10 seconds.
+    /// Sets how long the first bytes of a connection are waited for. Default: what the settings of the policies say when the
+    /// acceptor is built ([`MeshSettings::protocol_detection_timeout`](meshtls_policy::MeshSettings::protocol_detection_timeout)),
+    /// else 10 seconds.
     pub fn detection_timeout(mut self, timeout: DetectionTimeout) -> Self {
-        self.state.detection_timeout = timeout;
+        self.state.detection_timeout = Some(timeout);
         self
     }
 
@@ -168,7 +171,13 @@ impl AcceptorBuilder<Ready> {
         if state.protocol == PortProtocol::Http && state.first_speaker == FirstSpeaker::Server {
             return Err(BuildError::ServerFirstHttp);
         }
-        if let DetectionTimeout::After(timeout) = state.detection_timeout {
+        let detection_timeout = state.detection_timeout.unwrap_or_else(|| {
+            let set = state.policies.load();
+            set.settings()
+                .protocol_detection_timeout
+                .map_or(DetectionTimeout::DEFAULT, DetectionTimeout::from_mesh_config)
+        });
+        if let DetectionTimeout::After(timeout) = detection_timeout {
             check_timeout("detection", timeout)?;
         }
         check_timeout("handshake", state.handshake_timeout)?;
@@ -180,7 +189,7 @@ impl AcceptorBuilder<Ready> {
             servers: Servers::new(profile, state.source),
             port: Port { protocol: state.protocol, first_speaker: state.first_speaker },
             spoken: state.spoken,
-            detection_timeout: state.detection_timeout,
+            detection_timeout,
             handshake_timeout: state.handshake_timeout,
             pending: Slots::new(state.max_pending),
             handshakes: Handshakes::new(state.max_handshakes),

@@ -107,7 +107,7 @@ impl Effective {
         let rule = Rule::of(&view.resolve(port));
         let shadow = view.shadow(port).as_ref().map(Rule::of);
         let accepted =
-            domains.map_or_else(|| Arc::new(set.settings().domains().accepted()), Arc::clone);
+            domains.map_or_else(|| Arc::new(set.settings().accepted_domains()), Arc::clone);
         Self { view, rule, shadow, accepted }
     }
 }

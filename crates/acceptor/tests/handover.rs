@@ -278,6 +278,15 @@ async fn accepted_trust_domains() {
             }
         }
 
+        let accepting =
+            MeshSettings::default().with_accepted_trust_domains([other.trust_domain().clone()]);
+        server
+            .policies
+            .replace(PolicySet::compile(accepting, &Resources::default()));
+        // The set is of no policies, so that the port is PERMISSIVE now.
+        let (result, _client) = mesh(&profile, &server, with_svid(&svid, &["istio"]), GET).await;
+        assert!(matches!(result, Ok(Inbound::Mesh(_))), "accepted with {provider}: {result:?}");
+
         for (domains, accepted) in [
             (AcceptedDomains::Any, true),
             (AcceptedDomains::Only([other.trust_domain().clone()].into()), true),

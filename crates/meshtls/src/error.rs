@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use meshtls_acceptor::BuildError;
-use meshtls_identity::SpiffeId;
+use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_policy::ParseError;
 use meshtls_source::{IdentityError, PolicyError};
 
@@ -36,6 +36,14 @@ pub enum StartError {
     OtherIdentity {
         /// Whom the certificate names.
         presented: SpiffeId,
+        /// Who the workload is.
+        expected: SpiffeId,
+    },
+    /// The settings of the mesh are for another trust domain than the workload's.
+    #[error("the mesh settings are for trust domain {settings}, but the workload is {expected}")]
+    OtherTrustDomain {
+        /// The trust domain of the settings.
+        settings: TrustDomain,
         /// Who the workload is.
         expected: SpiffeId,
     },

@@ -8,10 +8,10 @@ use meshtls_acceptor::{Acceptor, AcceptorBuilder, Observer, Ready};
 use meshtls_connector::{self as connector, Connector, ConnectorBuilder};
 use meshtls_identity::{ServiceAccountId, TrustDomain};
 use meshtls_policy::{
-    Discovery, Explanation, Inventory, Labels, MeshSettings, PolicyHandle, PolicySet, Resources,
-    Workload as Subject,
+    Discovery, Explanation, Inventory, Labels, MeshSettings, MinimumTls, PolicyHandle, PolicySet,
+    Resources, Workload as Subject,
 };
-use meshtls_rustls::TlsProfile;
+use meshtls_rustls::{TlsMinimum, TlsProfile};
 use meshtls_source::{
     IdentityFiles, PolicyFiles, PolicyHealth, PolicyStatus, Report, Reporter, Silent, Watch,
     load_resources,
@@ -175,6 +175,35 @@ impl WorkloadBuilder {
         self
     }
 
+    /// Sets all settings of the mesh at once, such as those that [`MeshSettings::parse`] reads from Istio's `meshConfig`. Their
+    /// trust domain must be that of the workload. Call it before those that set one of them.
+    ///
+    /// They act on what comes in (trust domains, detection timeout), on what goes out (auto mTLS, rules of other namespaces),
+    /// and on both (lowest TLS version: the profile's, if that is higher).
+    ///
+    /// ```no_run
+    /// use meshtls::policy::MeshSettings;
+    /// use meshtls::{IdentityFrom, Workload};
+    ///
+    /// # #[cfg(feature = "ring")]
+    /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = std::fs::read_to_string("mesh.yaml")?;
+    /// let mesh = MeshSettings::parse("mesh.yaml", &text)?;
+    /// for skipped in &mesh.skipped {
+    ///     eprintln!("{skipped}");
+    /// }
+    /// let id = "prod.example/ns/foo/sa/httpbin".parse()?;
+    /// let workload = Workload::builder(id, IdentityFrom::ca_dir("ca"))
+    ///     .mesh_settings(mesh.settings)
+    ///     .start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mesh_settings(mut self, settings: MeshSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// Sets the namespace whose policies hold for the whole mesh. Default `istio-system`.
     pub fn root_namespace(mut self, namespace: impl Into<String>) -> Self {
         self.settings = self.settings.with_root_namespace(namespace);
@@ -233,6 +262,7 @@ impl WorkloadBuilder {
     ///
     /// * [`StartError::NoProvider`], [`StartError::NoRuntime`]: something is missing around it.
     /// * [`StartError::CaDir`], [`StartError::Identity`], [`StartError::OtherIdentity`]: the identity.
+    /// * [`StartError::OtherTrustDomain`]: the settings of the mesh.
     /// * [`StartError::Policies`], [`StartError::Text`]: policies or services.
     pub fn start(self) -> Result<Workload, StartError> {
         if tokio::runtime::Handle::try_current().is_err() {
@@ -243,6 +273,16 @@ impl WorkloadBuilder {
             .clone()
             .or_else(default_profile)
             .ok_or(StartError::NoProvider)?;
+        let profile = match self.settings.minimum_tls {
+            MinimumTls::Tls12 => profile,
+            MinimumTls::Tls13 => profile.with_minimum_version(TlsMinimum::Tls13),
+        };
+        if self.settings.trust_domain != *self.id.trust_domain() {
+            return Err(StartError::OtherTrustDomain {
+                settings: self.settings.trust_domain,
+                expected: self.id.spiffe_id().clone(),
+            });
+        }
         let mut watches = Vec::new();
         let svid = self.identity(&profile, &mut watches)?;
         let (policies, policy_health) = self.policy_handle(&mut watches)?;
@@ -268,17 +308,24 @@ impl WorkloadBuilder {
         let source: Arc<dyn SvidSource> = match &self.identity {
             #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
             IdentityFrom::CaDir(directory) => {
-                let identity =
-                    crate::ca_dir::issue(directory, &self.id, self.settings.domains(), profile)?
-                        .reporter(Arc::clone(&self.reporter));
+                let identity = crate::ca_dir::issue(
+                    directory,
+                    &self.id,
+                    self.settings.vouched_domains(),
+                    profile,
+                )?
+                .reporter(Arc::clone(&self.reporter));
                 let handle = identity.handle();
                 watches.push(identity.watch());
                 handle
             }
             IdentityFrom::PemFiles(paths) => {
-                let identity =
-                    IdentityFiles::open(paths.clone(), self.settings.domains(), profile.clone())?
-                        .reporter(Arc::clone(&self.reporter));
+                let identity = IdentityFiles::open(
+                    paths.clone(),
+                    self.settings.vouched_domains(),
+                    profile.clone(),
+                )?
+                .reporter(Arc::clone(&self.reporter));
                 let handle = identity.handle();
                 watches.push(identity.watch());
                 handle

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use meshtls::acceptor::{Inbound, PortProtocol};
 use meshtls::connector::Outbound;
-use meshtls::policy::{MtlsMode, PeerAuthentication, PolicySet, Resources};
+use meshtls::policy::{MeshSettings, MtlsMode, PeerAuthentication, PolicySet, Resources};
 use meshtls::source::{Report, WhenStale};
 use meshtls::{
     IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload,
@@ -289,4 +289,58 @@ async fn a_listener_that_cannot_open_says_why() {
     assert!(matches!(outcome, Err(ListenError::Bind { .. })), "{outcome:?}");
     let outcome = server.listen(loopback()).workload_port(0).bind().await;
     assert!(matches!(outcome, Err(ListenError::Setting(_))), "{outcome:?}");
+}
+
+/// The settings of the mesh reach both sides: who is let in, and how low TLS may go.
+#[tokio::test]
+async fn mesh_settings_act() {
+    let folder = Folder::new("mesh-settings");
+    let mesh = MeshSettings::parse(
+        "mesh.yaml",
+        "{trustDomain: cluster.local, rootNamespace: admin, protocolDetectionTimeout: 200ms, meshMTLS: {minProtocolVersion: TLSV1_3}}",
+    )
+    .unwrap();
+    let server = folder
+        .workload(SERVER)
+        .mesh_settings(mesh.settings.clone())
+        .policies(PoliciesFrom::text("strict", STRICT.replace("istio-system", "admin")))
+        .start()
+        .unwrap();
+    assert_eq!(server.explain(80).mode, MtlsMode::Strict);
+    let mut listener = server
+        .listen(loopback())
+        .protocol(PortProtocol::Tcp)
+        .bind()
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+
+    // A client of the same mesh is spoken to.
+    let services = PoliciesFrom::text("services", service(address));
+    let client = folder
+        .workload(CLIENT)
+        .mesh_settings(mesh.settings)
+        .services(services);
+    let connector = client.start().unwrap().connector();
+    let (outbound, inbound) = timeout(LIMIT, async {
+        tokio::join!(connector.connect("httpbin.foo.svc.cluster.local", 8000), listener.accept())
+    })
+    .await
+    .unwrap();
+    assert!(matches!(outbound, Ok(Outbound::Mesh(_))), "{outbound:?}");
+    assert!(matches!(inbound, Some(Inbound::Mesh(_))), "{inbound:?}");
+
+    // A silent one is given up on after the mesh's time, well before our default of 10 seconds.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), async {
+        tokio::select! {
+            read = silent.read_u8() => read.is_err(),
+            _ = listener.accept() => false,
+        }
+    });
+    assert!(ended.await.unwrap(), "the connection was ended");
+
+    let elsewhere = MeshSettings::new("other.example".parse().unwrap());
+    let refused = folder.workload(SERVER).mesh_settings(elsewhere).start();
+    assert!(matches!(refused, Err(StartError::OtherTrustDomain { .. })), "{refused:?}");
 }

@@ -58,6 +58,7 @@ mod label_syntax;
 mod labels;
 mod lint;
 mod member;
+mod mesh_config;
 mod metadata;
 mod mode;
 mod mode_policies;
@@ -123,6 +124,7 @@ pub use kind::Skipped;
 pub use labels::{LabelMismatch, Labels};
 pub use lint::{Code, Finding, Severity, UnknownCode, lint};
 pub use member::{Member, ServedPort};
+pub use mesh_config::{ParsedSettings, SkippedSetting};
 pub use metadata::Metadata;
 pub use mode::{MtlsMode, UnknownMode};
 pub use origin::Origin;
@@ -142,7 +144,7 @@ pub use resources::{DuplicateObject, ExtendError, InventoryTooLarge, Resources};
 pub use rollout::{Rollout, RolloutStage, Schedule, Standing};
 pub use rule_lookup::RuleStep;
 pub use service_entry::{EntryResolution, Location, ServiceEntry, ServicePort};
-pub use settings::MeshSettings;
+pub use settings::{MeshSettings, MinimumTls};
 pub use sidecar::{
     IngressEffect, IngressExplanation, IngressListener, IngressProtocol, IngressTls, ServerTls,
     ServerTlsMode, Sidecar, SidecarLoser, SidecarLossReason, TlsVersion,

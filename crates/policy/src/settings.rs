@@ -1,6 +1,8 @@
 //! The mesh-wide settings that change what policies mean.
 
-use meshtls_identity::{MeshDomains, TrustDomain};
+use std::time::Duration;
+
+use meshtls_identity::{AcceptedDomains, MeshDomains, TrustDomain};
 
 /// The settings of the mesh (Istio's `meshConfig`) that policies and secure naming depend on.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,6 +14,9 @@ pub struct MeshSettings {
     pub trust_domain: TrustDomain,
     /// Trust domains that mean the same as [`trust_domain`](Self::trust_domain). Default none.
     pub trust_domain_aliases: Vec<TrustDomain>,
+    /// Further trust domains whose members may connect, without meaning the same as [`trust_domain`](Self::trust_domain): no
+    /// policy that names one is taken for the other. Default none. Istio: `caCertificates[].trustDomains`.
+    pub accepted_trust_domains: Vec<TrustDomain>,
     /// Whether clients choose mTLS by themselves where no rule says otherwise. Default true.
     pub enable_auto_mtls: bool,
     /// Whether the TLS blocks of `Sidecar` ingress listeners take effect. Default true; Istio's own default is false, where a
@@ -20,6 +25,22 @@ pub struct MeshSettings {
     /// Whose clients go by a `DestinationRule` that does not say it. Default `*`, everybody; `.` is its own namespace. Other
     /// entries have no effect, as in Istio.
     pub default_destination_rule_export_to: Vec<String>,
+    /// The lowest version of TLS between members of the mesh. Default [`MinimumTls::Tls12`].
+    pub minimum_tls: MinimumTls,
+    /// How long the first bytes of a connection are waited for; `None` is the default of whoever accepts connections. Istio's
+    /// own default, to wait for ever, must be asked for where connections are accepted.
+    pub protocol_detection_timeout: Option<Duration>,
+}
+
+/// The lowest version of TLS between members of the mesh.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(clippy::exhaustive_enums, reason = "Istio has these two")]
+pub enum MinimumTls {
+    /// TLS 1.2.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
 }
 
 impl MeshSettings {
@@ -29,9 +50,12 @@ impl MeshSettings {
             root_namespace: "istio-system".to_owned(),
             trust_domain,
             trust_domain_aliases: Vec::new(),
+            accepted_trust_domains: Vec::new(),
             enable_auto_mtls: true,
             sidecar_ingress_tls: true,
             default_destination_rule_export_to: vec!["*".to_owned()],
+            minimum_tls: MinimumTls::Tls12,
+            protocol_detection_timeout: None,
         }
     }
 
@@ -83,7 +107,51 @@ impl MeshSettings {
         self
     }
 
-    /// The mesh's own trust domain with its aliases.
+    /// Sets the trust domains whose members may connect, beside the mesh's own and its aliases.
+    #[must_use]
+    pub fn with_accepted_trust_domains(
+        mut self,
+        domains: impl IntoIterator<Item = TrustDomain>,
+    ) -> Self {
+        self.accepted_trust_domains = domains.into_iter().collect();
+        self
+    }
+
+    /// Sets the lowest version of TLS between members of the mesh.
+    #[must_use]
+    pub fn with_minimum_tls(mut self, minimum: MinimumTls) -> Self {
+        self.minimum_tls = minimum;
+        self
+    }
+
+    /// Sets how long the first bytes of a connection are waited for; 0 and `None` leave it to whoever accepts connections.
+    #[must_use]
+    pub fn with_protocol_detection_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.protocol_detection_timeout = timeout.into().filter(|timeout| !timeout.is_zero());
+        self
+    }
+
+    /// The trust domains whose members may connect: the mesh's own, its aliases, and the accepted ones.
+    pub fn accepted_domains(&self) -> AcceptedDomains {
+        [&self.trust_domain]
+            .into_iter()
+            .chain(&self.trust_domain_aliases)
+            .chain(&self.accepted_trust_domains)
+            .cloned()
+            .collect()
+    }
+
+    /// The domains that the trust bundle of the mesh itself vouches for: the same, as one mesh. For loading identities, never for
+    /// names.
+    pub fn vouched_domains(&self) -> MeshDomains {
+        let others = self
+            .trust_domain_aliases
+            .iter()
+            .chain(&self.accepted_trust_domains);
+        MeshDomains::new(self.trust_domain.clone(), others.cloned())
+    }
+
+    /// The mesh's own trust domain with its aliases: what means the same to policies and to secure naming.
     pub fn domains(&self) -> MeshDomains {
         MeshDomains::new(self.trust_domain.clone(), self.trust_domain_aliases.iter().cloned())
     }

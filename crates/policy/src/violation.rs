@@ -267,6 +267,15 @@ pub enum Violation {
     /// What only a `DestinationRule` can break.
     #[error(transparent)]
     DestinationRule(#[from] DestinationRuleViolation),
+    /// A name that no trust domain can have.
+    #[error("`{found}` is no trust domain: `a` to `z`, digits, `-`, `.`, `_`")]
+    BadTrustDomain {
+        /// What is written.
+        found: String,
+    },
+    /// `ecdhCurves` for the TLS of the mesh.
+    #[error("ecdhCurves is not for meshMTLS")]
+    MeshCurves,
     /// A service account that cannot be part of a SPIFFE ID.
     #[error("`{found}` is no service account")]
     BadServiceAccount {
@@ -333,6 +342,8 @@ impl Violation {
             Self::UpgradeAndClientProtocol => "upgrade_and_client_protocol",
             Self::BadDuration { .. } => "bad_duration",
             Self::DestinationRule(broken) => broken.reason(),
+            Self::BadTrustDomain { .. } => "bad_trust_domain",
+            Self::MeshCurves => "mesh_curves",
             Self::BadServiceAccount { .. } => "bad_service_account",
         }
     }
