@@ -1,6 +1,7 @@
 //! Labels of a workload, and the same shape as a selector over them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -9,8 +10,10 @@ use crate::label_hash;
 /// Label keys and values, in key order.
 ///
 /// As a selector it asks for every one of its entries with exactly the same value; an empty one selects by scope alone.
+///
+/// Cloning allocates nothing.
 #[derive(Clone, Default, Eq, Hash, PartialEq)]
-pub struct Labels(Vec<Label>);
+pub struct Labels(Arc<[Label]>);
 
 /// One label. The hash comes first, so that comparing two of them mostly ends there.
 #[derive(Clone, Eq, Hash, PartialEq)]
@@ -44,23 +47,27 @@ impl Labels {
         self.0.iter().map(|label| (label.key(), label.value()))
     }
 
-    /// Adds a label, replacing the value of one with the same key.
+    /// Adds a label, replacing the value of one with the same key. To make many, collect them.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
         let label = Label::new(key.into(), value.into());
+        let mut labels = self.0.to_vec();
         match self.place(label.key()) {
             Ok(place) => {
-                if let Some(old) = self.0.get_mut(place) {
+                if let Some(old) = labels.get_mut(place) {
                     *old = label;
                 }
             }
-            Err(place) => self.0.insert(place, label),
+            Err(place) => labels.insert(place, label),
         }
+        self.0 = labels.into();
     }
 
     /// Takes a label away.
     pub fn remove(&mut self, key: &str) {
         if let Ok(place) = self.place(key) {
-            self.0.remove(place);
+            let mut labels = self.0.to_vec();
+            labels.remove(place);
+            self.0 = labels.into();
         }
     }
 
@@ -121,7 +128,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
             }
             same
         });
-        Self(labels)
+        Self(labels.into())
     }
 }
 

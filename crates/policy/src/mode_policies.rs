@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::label_hash::BySecret;
 use crate::resolved::Levels;
 use crate::selector_index::{LabelCounts, SelectorIndex};
-use crate::{PeerAuthentication, Workload};
+use crate::{Labels, MtlsMode, PeerAuthentication, Workload};
 
 /// All policies: those of the root namespace, which are the mesh's, and those of each other namespace.
 #[derive(Clone, Debug)]
@@ -20,12 +20,12 @@ impl ModePolicies {
     pub(crate) fn compile(root_namespace: &str, policies: &[PeerAuthentication]) -> Self {
         let mut sorted: Vec<&PeerAuthentication> = policies.iter().collect();
         sorted.sort_by(|a, b| a.metadata.precedence(&b.metadata));
-        let mut by_namespace: HashMap<&str, Vec<Arc<PeerAuthentication>>> = HashMap::new();
+        let mut by_namespace: HashMap<&str, Vec<Ranked>> = HashMap::new();
         for policy in sorted {
             by_namespace
                 .entry(policy.name().namespace())
                 .or_default()
-                .push(Arc::new(policy.clone()));
+                .push(Ranked::new(policy.clone()));
         }
         let root = by_namespace.remove(root_namespace).unwrap_or_default();
         let namespaces = by_namespace
@@ -39,7 +39,7 @@ impl ModePolicies {
     }
 
     /// The policies that count for a workload (rules PA-2 to PA-6).
-    pub(crate) fn levels(&self, workload: &Workload) -> Levels<&Arc<PeerAuthentication>> {
+    pub(crate) fn levels(&self, workload: &Workload) -> Levels<&Ranked> {
         let own = self.namespaces.get(&*workload.namespace);
         Levels {
             mesh: self.root.level(Trial::Left),
@@ -49,10 +49,7 @@ impl ModePolicies {
     }
 
     /// The policies that would count for a workload if none were on trial; `None` if that would change no level.
-    pub(crate) fn trial_levels(
-        &self,
-        workload: &Workload,
-    ) -> Option<Levels<&Arc<PeerAuthentication>>> {
+    pub(crate) fn trial_levels(&self, workload: &Workload) -> Option<Levels<&Ranked>> {
         let own = self.namespaces.get(&*workload.namespace);
         if self.root.trial.is_none() && own.is_none_or(|own| own.trial.is_none()) {
             return None;
@@ -63,15 +60,13 @@ impl ModePolicies {
             workload: own.and_then(|own| own.selecting(workload, Trial::Counted)),
         };
         // A policy is chosen before another only if it is on trial: else it would be chosen anyway.
-        let chosen = |level: Option<&Arc<PeerAuthentication>>| {
-            level.is_some_and(|policy| policy.is_dry_run())
-        };
+        let chosen = |level: Option<&Ranked>| level.is_some_and(|policy| policy.dry_run);
         let Levels { mesh, namespace, workload } = levels;
         (chosen(mesh) || chosen(namespace) || chosen(workload)).then_some(levels)
     }
 
     /// The policies without selector that count for a namespace as a whole (rule PA-11).
-    pub(crate) fn namespace_levels(&self, namespace: &str) -> Levels<&Arc<PeerAuthentication>> {
+    pub(crate) fn namespace_levels(&self, namespace: &str) -> Levels<&Ranked> {
         let own = self.namespaces.get(namespace);
         Levels {
             mesh: self.root.level(Trial::Left),
@@ -103,36 +98,32 @@ pub(crate) enum Trial {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NamespacePolicies {
     /// In order of precedence (rule PA-1): the first that fits wins.
-    policies: Vec<Arc<PeerAuthentication>>,
+    policies: Vec<Ranked>,
     enforced: Choice,
     /// `None` if no policy is on trial.
     trial: Option<Choice>,
 }
 
 impl NamespacePolicies {
-    fn new(policies: Vec<Arc<PeerAuthentication>>) -> Self {
+    fn new(policies: Vec<Ranked>) -> Self {
         let enforced = Choice::new(&policies, Trial::Left);
-        let on_trial = policies.iter().any(|policy| policy.is_dry_run());
+        let on_trial = policies.iter().any(|policy| policy.dry_run);
         let trial = on_trial.then(|| Choice::new(&policies, Trial::Counted));
         Self { policies, enforced, trial }
     }
 
     /// Every policy, in order of precedence.
     pub(crate) fn all(&self) -> impl Iterator<Item = &PeerAuthentication> {
-        self.policies.iter().map(|policy| &**policy)
+        self.policies.iter().map(Ranked::policy)
     }
 
     /// The oldest policy without selector.
-    pub(crate) fn level(&self, trial: Trial) -> Option<&Arc<PeerAuthentication>> {
+    pub(crate) fn level(&self, trial: Trial) -> Option<&Ranked> {
         self.policies.get(self.choice(trial).level?)
     }
 
     /// The oldest policy whose selector selects the workload: it wins whole.
-    pub(crate) fn selecting(
-        &self,
-        workload: &Workload,
-        trial: Trial,
-    ) -> Option<&Arc<PeerAuthentication>> {
+    pub(crate) fn selecting(&self, workload: &Workload, trial: Trial) -> Option<&Ranked> {
         let found = self
             .choice(trial)
             .first_selecting(&self.policies, &workload.labels)?;
@@ -147,6 +138,43 @@ impl NamespacePolicies {
     }
 }
 
+/// A policy, with a copy of what a lookup needs of it: so most lookups end without a look at the policy itself, which is
+/// somewhere else in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranked {
+    policy: Arc<PeerAuthentication>,
+    selector: Labels,
+    mode: Option<MtlsMode>,
+    has_ports: bool,
+    dry_run: bool,
+}
+
+impl Ranked {
+    fn new(policy: PeerAuthentication) -> Self {
+        Self {
+            selector: policy.selector.clone(),
+            mode: policy.mode,
+            has_ports: !policy.ports.is_empty(),
+            dry_run: policy.is_dry_run(),
+            policy: Arc::new(policy),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &PeerAuthentication {
+        &self.policy
+    }
+
+    /// The mode that it sets.
+    pub(crate) fn mode(&self) -> Option<MtlsMode> {
+        self.mode
+    }
+
+    /// The mode that it sets for this port.
+    pub(crate) fn port_mode(&self, port: u16) -> Option<MtlsMode> {
+        if self.has_ports { self.policy.ports.get(&port).copied().flatten() } else { None }
+    }
+}
+
 /// Which policies of a namespace can win; numbers are places in its list.
 #[derive(Clone, Debug, Default)]
 struct Choice {
@@ -155,9 +183,8 @@ struct Choice {
 }
 
 impl Choice {
-    fn new(policies: &[Arc<PeerAuthentication>], trial: Trial) -> Self {
-        let takes_part =
-            |policy: &PeerAuthentication| trial == Trial::Counted || !policy.is_dry_run();
+    fn new(policies: &[Ranked], trial: Trial) -> Self {
+        let takes_part = |policy: &Ranked| trial == Trial::Counted || !policy.dry_run;
         let level = policies
             .iter()
             .position(|policy| policy.selector.is_empty() && takes_part(policy));
@@ -176,11 +203,7 @@ impl Choice {
     }
 
     /// The oldest of `policies` whose selector selects `labels` (rules PA-5 and PA-6).
-    fn first_selecting(
-        &self,
-        policies: &[Arc<PeerAuthentication>],
-        labels: &crate::Labels,
-    ) -> Option<usize> {
+    fn first_selecting(&self, policies: &[Ranked], labels: &Labels) -> Option<usize> {
         let selects = |number: usize| {
             policies
                 .get(number)

@@ -1,10 +1,10 @@
 //! The answer for one workload and port.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::mode_policies::Ranked;
 use crate::{MtlsMode, PeerAuthentication, ResourceName};
 
 /// What is chosen at each level, one thing at most.
@@ -53,21 +53,21 @@ enum Decider {
 
 impl<'a> Resolved<'a> {
     /// Rules PA-7 to PA-9, from the policies chosen at each level.
-    pub(crate) fn merge(chosen: Levels<&'a Arc<PeerAuthentication>>, port: u16) -> Self {
-        let Levels { mesh, namespace, workload } = chosen.map(|policy| &**policy);
-        let levels =
-            [(mesh, Decider::Mesh), (namespace, Decider::Namespace), (workload, Decider::Workload)];
+    pub(crate) fn merge(chosen: Levels<&'a Ranked>, port: u16) -> Self {
+        let levels = [
+            (chosen.mesh, Decider::Mesh),
+            (chosen.namespace, Decider::Namespace),
+            (chosen.workload, Decider::Workload),
+        ];
         let merged = levels.into_iter().fold(
             (MtlsMode::DEFAULT, Decider::Default),
-            |above, (policy, level)| match policy.and_then(|policy| policy.mode) {
+            |above, (policy, level)| match policy.and_then(Ranked::mode) {
                 Some(mode) => (mode, level),
                 None => above,
             },
         );
-        let port = workload
-            .and_then(|policy| policy.ports.get(&port))
-            .copied()
-            .flatten();
+        let port = chosen.workload.and_then(|policy| policy.port_mode(port));
+        let Levels { mesh, namespace, workload } = chosen.map(Ranked::policy);
         Self { mesh, namespace, workload, merged, port, tightened: false }
     }
 

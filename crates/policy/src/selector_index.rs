@@ -14,7 +14,7 @@ use crate::label_hash::ByHash;
 pub(crate) struct SelectorIndex {
     /// The first and the last number filed under a label, by the label's hash.
     filed: HashMap<u64, (usize, usize), ByHash>,
-    /// For each number the next one filed under the same label; itself, where there is none.
+    /// For each number the next one filed under the same label; for the last one itself.
     next: Vec<usize>,
 }
 
@@ -40,10 +40,10 @@ impl SelectorIndex {
         labels
             .hashes()
             .filter_map(|label| self.filed.get(&label))
-            .map(|&(first, _)| {
-                std::iter::successors(Some(first), |&number| {
-                    let next = *self.next.get(number)?;
-                    (next != number).then_some(next)
+            .map(move |&(first, last)| {
+                // Most labels have one number, and then there is nothing to look up.
+                std::iter::successors(Some(first), move |&number| {
+                    if number == last { None } else { self.next.get(number).copied() }
                 })
             })
     }

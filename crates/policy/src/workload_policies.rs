@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::mode_policies::Ranked;
 use crate::resolved::Levels;
 use crate::sidecar::IndexedSidecar;
 use crate::{
-    Authorization, Connection, IngressTls, MtlsMode, PeerAuthentication, PolicySet, Resolved,
-    SelectedAuthorization, Workload,
+    Authorization, Connection, IngressTls, MtlsMode, PolicySet, Resolved, SelectedAuthorization,
+    Workload,
 };
 
 /// The view that one workload has of a [`PolicySet`]: which policies count for it is settled here once, so that a question
@@ -95,27 +96,25 @@ impl ModeView {
 /// The policies at each level, and the mode of the ports without an entry of their own.
 #[derive(Clone, Debug)]
 struct Modes {
-    levels: Levels<Arc<PeerAuthentication>>,
+    levels: Levels<Ranked>,
     default: MtlsMode,
     tightened: bool,
 }
 
 impl Modes {
-    fn new(levels: Levels<&Arc<PeerAuthentication>>, tightened: bool) -> Self {
+    fn new(levels: Levels<&Ranked>, tightened: bool) -> Self {
         let default = Resolved::merge(levels, 0).default_mode();
-        Self { default, levels: levels.map(Arc::clone), tightened }
+        Self { default, levels: levels.map(Ranked::clone), tightened }
     }
 
     fn mode(&self, port: u16) -> MtlsMode {
         if self.tightened {
             return MtlsMode::Strict;
         }
-        let entry = self
-            .levels
-            .workload
-            .as_ref()
-            .and_then(|policy| policy.ports.get(&port));
-        entry.copied().flatten().unwrap_or(self.default)
+        let workload = self.levels.workload.as_ref();
+        workload
+            .and_then(|policy| policy.port_mode(port))
+            .unwrap_or(self.default)
     }
 
     fn resolve(&self, port: u16) -> Resolved<'_> {

@@ -3,11 +3,9 @@
 mod inventory;
 mod text;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
-use crate::mode_policies::{NamespacePolicies, Trial};
+use crate::mode_policies::{NamespacePolicies, Ranked, Trial};
 use crate::{MtlsMode, PeerAuthentication, PolicySet, Resolved, ResourceName, Winner, Workload};
 
 impl PolicySet {
@@ -279,11 +277,11 @@ pub enum Note {
 /// Why a policy that fits does not count; `None` if it does. `winner` gives the policy that is chosen where it could be.
 fn beaten<'a>(
     policy: &PeerAuthentication,
-    winner: impl Fn(Trial) -> Option<&'a Arc<PeerAuthentication>>,
+    winner: impl Fn(Trial) -> Option<&'a Ranked>,
 ) -> Option<LossReason> {
     let trial = if policy.is_dry_run() { Trial::Counted } else { Trial::Left };
-    let winner = winner(trial)?;
-    if !std::ptr::eq(&**winner, policy) {
+    let winner = winner(trial)?.policy();
+    if !std::ptr::eq(winner, policy) {
         let same_age = winner.metadata.age() == policy.metadata.age();
         return Some(LossReason::OlderPolicyWon { winner: winner.name().clone(), same_age });
     }
