@@ -84,6 +84,11 @@ impl Labels {
         })
     }
 
+    /// The same labels, in memory of their own.
+    pub(crate) fn copied(&self) -> Self {
+        if self.is_empty() { Self::default() } else { Self(self.0.to_vec().into()) }
+    }
+
     /// The hash of each label, in key order.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|label| label.hash)

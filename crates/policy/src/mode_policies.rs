@@ -18,14 +18,12 @@ pub(crate) struct ModePolicies {
 
 impl ModePolicies {
     pub(crate) fn compile(root_namespace: &str, policies: &[PeerAuthentication]) -> Self {
-        let mut sorted: Vec<&PeerAuthentication> = policies.iter().collect();
-        sorted.sort_by(|a, b| a.metadata.precedence(&b.metadata));
-        let mut by_namespace: HashMap<&str, Vec<Ranked>> = HashMap::new();
-        for policy in sorted {
+        let mut by_namespace: HashMap<&str, Vec<&PeerAuthentication>> = HashMap::new();
+        for policy in policies {
             by_namespace
                 .entry(policy.name().namespace())
                 .or_default()
-                .push(Ranked::new(policy.clone()));
+                .push(policy);
         }
         let root = by_namespace.remove(root_namespace).unwrap_or_default();
         let namespaces = by_namespace
@@ -105,7 +103,10 @@ pub(crate) struct NamespacePolicies {
 }
 
 impl NamespacePolicies {
-    fn new(policies: Vec<Ranked>) -> Self {
+    /// One namespace after the other, so that what a lookup needs lies close together.
+    fn new(mut policies: Vec<&PeerAuthentication>) -> Self {
+        policies.sort_by(|a, b| a.metadata.precedence(&b.metadata));
+        let policies: Vec<Ranked> = policies.into_iter().map(Ranked::new).collect();
         let enforced = Choice::new(&policies, Trial::Left);
         let on_trial = policies.iter().any(|policy| policy.dry_run);
         let trial = on_trial.then(|| Choice::new(&policies, Trial::Counted));
@@ -150,9 +151,11 @@ pub(crate) struct Ranked {
 }
 
 impl Ranked {
-    fn new(policy: PeerAuthentication) -> Self {
+    fn new(policy: &PeerAuthentication) -> Self {
+        let selector = policy.selector.copied();
+        let policy = PeerAuthentication { selector: selector.clone(), ..policy.clone() };
         Self {
-            selector: policy.selector.clone(),
+            selector,
             mode: policy.mode,
             has_ports: !policy.ports.is_empty(),
             dry_run: policy.is_dry_run(),
