@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use meshtls_policy::{
-    Comparison, Inventory, Observations, ParseOptions, Proposal, Resources, compare,
-};
+use meshtls_policy::{Comparison, Inventory, Observations, ParseOptions, Proposal, compare};
 use serde::Serialize;
 
 use crate::answer::{Answer, Failure};
@@ -47,7 +45,7 @@ struct Report<'a> {
 impl Compare {
     pub(crate) fn run(&self, files: &mut Files) -> Result<Answer, Failure> {
         let options = self.mesh.parse_options();
-        let settings = self.mesh.settings(files)?;
+        let (settings, mut remarks) = self.mesh.settings(files)?;
         let before = files.resources(&self.before, &options)?;
         let after = files.resources(&self.after, &options)?;
         let named = files.resources(&self.services, &options)?;
@@ -67,10 +65,11 @@ impl Compare {
         );
         let safe = comparison.is_safe();
         let text = render::paint(&comparison.to_string());
-        let remarks =
-            [&before, &after, &named].map(|resources: &Resources| input::remarks(resources));
+        for resources in [&before, &after, &named] {
+            remarks.extend(input::remarks(resources));
+        }
         let answer = Answer::new(text, &Report { safe, comparison: &comparison })?;
-        Ok(answer.with_remarks(remarks.concat()).good_if(safe))
+        Ok(answer.with_remarks(remarks).good_if(safe))
     }
 
     fn observations(

@@ -74,7 +74,7 @@ struct Inbound {
 impl Explain {
     pub(crate) fn run(&self, files: &mut Files) -> Result<Answer, Failure> {
         let options = self.mesh.parse_options();
-        let settings = self.mesh.settings(files)?;
+        let (settings, mut remarks) = self.mesh.settings(files)?;
         let resources = files.resources(self.policies.iter().chain(&self.services), &options)?;
         let inventory = Inventory::from_resources(&settings, &resources);
         let set = PolicySet::compile(settings, &resources);
@@ -87,7 +87,8 @@ impl Explain {
         let outbound = self.client.explain(&set, &inventory, &subject.workload)?;
         let report = Report { subject, inbound, outbound };
         let answer = Answer::new(text(&report, files), &report)?;
-        Ok(answer.with_remarks(input::remarks(&resources)))
+        remarks.extend(input::remarks(&resources));
+        Ok(answer.with_remarks(remarks))
     }
 
     /// The ports to say something about: none if the question is about a client only.

@@ -63,12 +63,12 @@ struct Report {
 impl Lint {
     pub(crate) fn run(&self, files: &mut Files) -> Result<Answer, Failure> {
         let options = self.mesh.parse_options();
-        let settings = self.mesh.settings(files)?;
+        let (settings, mut findings) = self.mesh.settings(files)?;
         let resources = files.resources(self.policies.iter().chain(&self.services), &options)?;
         let inventory = Inventory::from_resources(&settings, &resources);
         // Without workloads nothing can be said about them: not even that a selector selects none.
         let known = (!inventory.members().is_empty()).then_some(&inventory);
-        let mut findings = input::remarks(&resources);
+        findings.extend(input::remarks(&resources));
         findings.extend(
             meshtls_policy::lint(&settings, &resources, known)
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use meshtls_policy::{Finding, Origin, ParseError, Severity, Skipped, Warning};
+use meshtls_policy::{Finding, Origin, ParseError, Severity, Skipped, SkippedSetting, Warning};
 use meshtls_source::PolicyError;
 use serde::Serialize;
 
@@ -152,6 +152,18 @@ impl From<&Skipped> for Remark {
         let name: Vec<&str> = name.into_iter().flatten().collect();
         let remark = Self::new(severity, "skipped_kind", message).at(place);
         Self { object: name.join("/"), ..remark }
+    }
+}
+
+impl From<&SkippedSetting> for Remark {
+    fn from(skipped: &SkippedSetting) -> Self {
+        let nearest = skipped
+            .nearest
+            .map(|name| format!(", did you mean `{name}`?"));
+        let message = format!("no setting that Istio has{}", nearest.unwrap_or_default());
+        let place = Place { file: skipped.source_name.clone(), line: skipped.line, column: None };
+        let remark = Self::warning("unknown_setting", message).at(place);
+        Self { field: skipped.field.clone(), ..remark }
     }
 }
 

@@ -183,3 +183,27 @@ fn what_was_odd_while_reading_is_told_beside() {
     );
     assert!(!ran.stdout.contains("warning"), "on the other stream: {ran:?}");
 }
+
+#[test]
+fn settings_from_a_mesh_config() {
+    let client = "explain --policies s3-rule.yaml --namespace my-namespace --to customers:80";
+    for file in ["mesh.yaml", "mesh-config-map.yaml"] {
+        policyctl(&format!("{client} --mesh-config {file}"))
+            .shows(0, &["spiffe://prod.example/ns/my-namespace/sa/customers"]);
+    }
+    policyctl(&format!("{client} --mesh-config mesh.yaml --trust-domain other.example"))
+        .shows(0, &["spiffe://other.example/ns/my-namespace/sa/customers"]);
+    let unknown =
+        "warning[unknown_setting]: fancyNewThing: no setting that Istio has\n --> mesh.yaml:3\n";
+    policyctl(&format!("{client} --mesh-config mesh.yaml"))
+        .shows(0, &[unknown, "3 | fancyNewThing: true"]);
+    policyctl("lint --policies s3-rule.yaml --mesh-config mesh.yaml --deny warnings")
+        .shows(1, &[unknown]);
+    policyctl(&format!("{client} --mesh-config bad/mesh.yaml"))
+        .shows(2, &["error[", " --> bad/mesh.yaml:1:14\n", "1 | trustDomain: Prod Example\n"]);
+    policyctl(&format!("{client} --mesh-config bad/twice"))
+        .shows(2, &["--mesh-config takes one file"]);
+    let ingress = "explain --policies s4-ingress.yaml --namespace test --label app=httpbin --label version=v1 --port 9080";
+    policyctl(&format!("{ingress} --sidecar-ingress-tls false"))
+        .shows(0, &["its tls is ignored, because the mesh settings turn ingress TLS off"]);
+}
