@@ -1,8 +1,9 @@
 //! Findings about `DestinationRule` beside the examples of `docs/lint.md`: each row a small set and all that is found.
 
 use meshtls_policy::{
-    ClientTls, ClientTlsMode, DestinationRule, Inventory, MeshSettings, MtlsMode,
-    PeerAuthentication, Resources, Subset, Timestamp, TrafficPolicy, lint,
+    Address, ClientTls, ClientTlsMode, DestinationRule, Endpoint, EndpointTls, Inventory, Labels,
+    MeshSettings, MtlsMode, OutboundChoice, OutboundTls, PeerAuthentication, PolicySet, Resources,
+    ServiceView, Subset, Timestamp, TrafficPolicy, Workload, lint,
 };
 
 use crate::brief;
@@ -303,4 +304,25 @@ fn istio_31425_the_client_rule_and_the_server_policy_are_named() {
         finding.message,
         "DISABLE sends plaintext, and foo/httpbin on port 8000 of httpbin.foo.svc.cluster.local is STRICT by namespace policy foo/default: connections fail"
     );
+}
+
+/// What the finding says of a port entry without `tls` is what clients then do.
+#[test]
+fn what_comes_of_a_port_entry_without_tls() {
+    let service = ServiceView::new(HOST, "foo", 80);
+    let workload = Workload::new("foo", [(EndpointTls::LABEL, "istio")]);
+    let endpoint = Endpoint::new(Address::Host("a".to_owned()), 8000, workload);
+    for mode in [Disable, Simple, Mutual, IstioMutual] {
+        let resources = Resources::default().with_destination_rules([rule("bar", "r", HOST)
+            .with_tls(tls(mode))
+            .with_port(80, None)]);
+        let findings = lint(&MeshSettings::default(), &resources, None);
+        let [finding] = findings.as_slice() else { unreachable!("{mode}: {findings:?}") };
+        let set = PolicySet::compile(MeshSettings::default(), &resources);
+        let client = Workload::new("bar", Labels::default());
+        let outbound = set.outbound(&client, &service, "", &endpoint, OutboundChoice::Auto);
+        let plaintext = outbound.tls == OutboundTls::Disable;
+        assert_eq!(finding.message.contains("sends plaintext"), plaintext, "{finding}");
+        assert_eq!(plaintext, mode != IstioMutual, "{mode}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::lint::code::Code;
 use crate::lint::finding::Findings;
-use crate::{ClientTls, DestinationRule, Labels, PortPolicy, TrafficPolicy};
+use crate::{ClientTls, ClientTlsMode, DestinationRule, Labels, PortPolicy, TrafficPolicy};
 
 /// One `tls` of a rule.
 pub(super) struct Block<'a> {
@@ -47,13 +47,20 @@ pub(super) fn port_drops_tls(rule: &DestinationRule, findings: &mut Findings<'_>
             .as_ref()
             .or_else(|| of_rule.filter(|_| subset.is_some()));
         let Some(above) = above else { continue };
+        // The mode above still counts for single endpoints: only ISTIO_MUTUAL leaves them mTLS.
+        let comes_of_it = match above.mode {
+            ClientTlsMode::IstioMutual => "leaves it to auto mTLS",
+            ClientTlsMode::Disable | ClientTlsMode::Simple | ClientTlsMode::Mutual => {
+                "sends plaintext (for a headless service of the mesh, auto mTLS decides)"
+            }
+        };
         for (nth, entry) in policy.ports.iter().enumerate() {
             if entry.tls.is_none() {
                 findings.add(
                     Code::PortDropsTls,
                     rule,
                     format!("{field}.portLevelSettings[{nth}]"),
-                    format!("port {} does not inherit the tls above ({}): an entry without tls leaves it to auto mTLS", entry.port, above.mode),
+                    format!("port {} does not inherit the tls above ({}): an entry without tls {comes_of_it}", entry.port, above.mode),
                     "the same tls in the entry",
                 );
             }
