@@ -13,11 +13,11 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 use meshtls::acceptor::PortProtocol;
 use meshtls::axum::{Caller, HttpListener, Peer, serve};
-use meshtls::connector::{Destination, Protocol};
+use meshtls::connector::{Destination, Outbound, Protocol};
 use meshtls::identity::IdMatcher;
 use meshtls::policy::OutboundChoice;
 use meshtls::svid::SvidHandle;
-use meshtls::{IdentityFrom, MeshListener, Workload};
+use meshtls::{IdentityFrom, MeshListener, PoliciesFrom, Workload, WorkloadBuilder};
 use meshtls_testkit::{ManualClock, TestCa};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,6 +28,10 @@ const CLIENT: &str = "cluster.local/ns/bar/sa/curl";
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn workload(ca: &TestCa, id: &str) -> Workload {
+    builder(ca, id).start().unwrap()
+}
+
+fn builder(ca: &TestCa, id: &str) -> WorkloadBuilder {
     let svid = ca.svid(&format!("spiffe://{id}"));
     let source = Arc::new(SvidHandle::new(svid, ca.bundles()));
     #[cfg(feature = "ring")]
@@ -37,8 +41,6 @@ fn workload(ca: &TestCa, id: &str) -> Workload {
     let clock = Arc::new(ManualClock::new(ca.now()));
     Workload::builder(id.parse().unwrap(), IdentityFrom::Source(source))
         .tls(profile.with_time(clock))
-        .start()
-        .unwrap()
 }
 
 async fn listen(workload: &Workload) -> (MeshListener, SocketAddr) {
@@ -57,6 +59,7 @@ fn router() -> Router {
     Router::new()
         .route("/whoami", get(whoami))
         .route("/claims", get(claims))
+        .route("/authorization", get(authorization))
 }
 
 async fn whoami(ConnectInfo(caller): ConnectInfo<Caller>) -> String {
@@ -66,6 +69,11 @@ async fn whoami(ConnectInfo(caller): ConnectInfo<Caller>) -> String {
             format!("{} {} {}", caller.kind(), caller.protocol(), caller.winner())
         }
     }
+}
+
+/// Which authorization policy let the caller in.
+async fn authorization(ConnectInfo(caller): ConnectInfo<Caller>) -> String {
+    caller.authorization().to_string()
 }
 
 /// Which headers with a claimed identity arrive.
@@ -98,6 +106,59 @@ async fn plaintext(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
+async fn mesh(client: &Workload, server: &Workload, address: SocketAddr) -> Outbound {
+    let destination = Destination::new(address.ip().to_string(), address.port())
+        .protocol(Protocol::Http1)
+        .tls(OutboundChoice::IstioMutual)
+        .accept(IdMatcher::Exact(server.id().clone().into()));
+    client.connector().connect_to(&destination).await.unwrap()
+}
+
+#[tokio::test]
+async fn authorization_policies_say_who_gets_an_answer() {
+    const ONLY_CURL: &str = r#"
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: only-curl, namespace: foo }
+spec:
+  rules:
+  - from:
+    - source: { principals: [cluster.local/ns/bar/sa/curl] }
+"#;
+    let ca = TestCa::new("cluster.local");
+    let policies = PoliciesFrom::text("only-curl", ONLY_CURL);
+    let server = builder(&ca, SERVER).policies(policies).start().unwrap();
+    let (listener, address) = listen(&server).await;
+    let serving = tokio::spawn(serve(listener, router()).run());
+
+    let curl = workload(&ca, CLIENT);
+    let outbound = mesh(&curl, &server, address).await;
+    assert_eq!(
+        ask(outbound.into_stream(), "/authorization").await,
+        "an ALLOW policy matches (foo/only-curl, rule 0)"
+    );
+
+    let other = workload(&ca, "cluster.local/ns/bar/sa/other");
+    let outbound = mesh(&other, &server, address).await;
+    assert_eq!(silence(outbound.into_stream()).await, b"");
+    assert_eq!(silence(plaintext(address).await).await, b"");
+    serving.abort();
+}
+
+/// What comes until the end of the stream, whatever was asked.
+async fn silence(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Vec<u8> {
+    stream
+        .write_all(b"GET /whoami HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    timeout(LIMIT, stream.read_to_end(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    answer
+}
+
 #[tokio::test]
 async fn a_handler_sees_who_proved_what_and_no_claims() {
     let ca = TestCa::new("cluster.local");
@@ -111,11 +172,7 @@ async fn a_handler_sees_who_proved_what_and_no_claims() {
     );
     assert_eq!(ask(plaintext(address).await, "/claims").await, "");
 
-    let destination = Destination::new(address.ip().to_string(), address.port())
-        .protocol(Protocol::Http1)
-        .tls(OutboundChoice::IstioMutual)
-        .accept(IdMatcher::Exact(server.id().clone().into()));
-    let outbound = client.connector().connect_to(&destination).await.unwrap();
+    let outbound = mesh(&client, &server, address).await;
     assert_eq!(
         ask(outbound.into_stream(), "/whoami").await,
         "mesh http1 spiffe://cluster.local/ns/bar/sa/curl"

@@ -42,7 +42,7 @@ async fn status(Path(code): Path<u16>) -> Response {
     }
 }
 
-/// Who is calling, as the handshake proved it, and which policy let them in.
+/// Who is calling, as the handshake proved it, and which policies let them in.
 async fn peer(ConnectInfo(caller): ConnectInfo<Caller>) -> Json<Value> {
     let id = caller.verified().map(|peer| peer.id().to_string());
     Json(json!({
@@ -51,6 +51,7 @@ async fn peer(ConnectInfo(caller): ConnectInfo<Caller>) -> Json<Value> {
         "address": caller.address().to_string(),
         "mode": caller.mode().to_string(),
         "policy": caller.winner().to_string(),
+        "authorization": caller.authorization().to_string(),
         "protocol": caller.protocol().to_string(),
     }))
 }

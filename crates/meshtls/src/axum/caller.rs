@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use meshtls_acceptor::{
-    AppProtocol, ForeignTlsReason, Inbound, IngressPeer, PlaintextReason, UnsniffedReason,
+    AppProtocol, ForeignTlsReason, Inbound, IngressPeer, PlaintextReason, Ruling, UnsniffedReason,
 };
 use meshtls_policy::{MtlsMode, Winner};
 use meshtls_rustls::VerifiedPeer;
@@ -19,6 +19,7 @@ struct Facts {
     address: SocketAddr,
     mode: MtlsMode,
     winner: Winner,
+    authorization: Ruling,
     protocol: AppProtocol,
 }
 
@@ -54,6 +55,7 @@ impl Caller {
             address: connection.peer_addr().unwrap_or(unknown),
             mode: connection.mode(),
             winner: connection.winner().clone(),
+            authorization: connection.authorization().clone(),
             protocol: connection.app_protocol(),
         }))
     }
@@ -103,6 +105,12 @@ impl Caller {
     #[must_use]
     pub fn winner(&self) -> &Winner {
         &self.0.winner
+    }
+
+    /// What the authorization policies said: which of them let the caller in, or that there is no ALLOW policy.
+    #[must_use]
+    pub fn authorization(&self) -> &Ruling {
+        &self.0.authorization
     }
 
     /// The application protocol that was agreed on or seen.
