@@ -3,17 +3,19 @@
 
 #![expect(clippy::expect_used, reason = "a property fails by panicking")]
 
+#[path = "resources.rs"]
+pub(crate) mod resources;
+
 use meshtls_policy::{
-    Discovery, Inventory, MeshSettings, MtlsMode, ParseError, PeerAuthentication, PolicySet,
-    Resources, Workload,
+    MeshSettings, MtlsMode, ParseError, PeerAuthentication, PolicySet, Resources, Workload,
 };
 
 /// Holds for all bytes.
 pub(crate) fn check(bytes: &[u8]) {
     match Resources::parse_bytes("policies.yaml", bytes) {
         Ok(resources) => {
+            resources::check(&resources);
             check_policies(&resources);
-            check_services(&resources);
         }
         Err(error) => check_error(&error, bytes),
     }
@@ -27,7 +29,6 @@ fn check_policies(resources: &Resources) {
 
     // Explaining is linear in the number of policies, so only some are asked about.
     for policy in policies.iter().take(ASKED) {
-        check_print(policy);
         let workload = Workload::new(policy.name().namespace(), policy.selector.clone());
         let ports = policy.ports.keys().copied().take(ASKED);
         for port in [0, 1, u16::MAX].into_iter().chain(ports) {
@@ -68,25 +69,6 @@ fn check_answer(
         }
     }
     (mode, winner)
-}
-
-/// JSON is what can be written, and also a language that is read.
-fn check_print(policy: &PeerAuthentication) {
-    let json = serde_json::to_string(policy).expect("a policy has a JSON form");
-    match Resources::parse("printed.json", &json) {
-        Ok(again) => assert_eq!(again.peer_authentications(), std::slice::from_ref(policy)),
-        Err(error) => assert_eq!(error.to_string(), json, "what was printed is not read"),
-    }
-}
-
-/// Every service can be looked up under its own name by a client beside it.
-fn check_services(resources: &Resources) {
-    let inventory = Inventory::from_resources(&MeshSettings::default(), resources);
-    for service in inventory.services().take(ASKED) {
-        let found = inventory.service(&service.namespace, &service.hostname, service.port);
-        let found = found.expect("a service is visible in its own namespace");
-        assert_eq!((&found.hostname, found.port), (&service.hostname, service.port));
-    }
 }
 
 fn check_error(error: &ParseError, bytes: &[u8]) {

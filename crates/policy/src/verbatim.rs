@@ -60,6 +60,8 @@ impl Kept {
             },
             Value::Number(text) => match (text.parse(), text.parse(), text.parse::<f64>()) {
                 (Ok(number), _, _) => Self::Unsigned(number),
+                // -0 is 0.
+                (_, Ok(0), _) => Self::Unsigned(0),
                 (_, Ok(number), _) => Self::Signed(number),
                 (_, _, Ok(number)) if number.is_finite() => Self::Float(number.to_bits()),
                 _ => return Err(field.ambiguous(node, "a decimal number")),

@@ -157,3 +157,22 @@ fn accepted_domains_are_not_equated() {
     assert!(settings.domains().contains(&domain("old.example")));
     assert!(!settings.domains().contains(&domain("partner.example")));
 }
+
+/// A bomb and a flood end in a refusal that names the bound.
+#[test]
+fn bombs_and_floods_are_refused_by_their_bound() {
+    for (name, text, reason) in [
+        ("100 MB", "a: b\n".repeat(20_000_000), "too_large"),
+        ("aliases", "a: &a [*b, *b]\n".to_owned(), "alias"),
+        ("depth", "[".repeat(100_000), "too_deep"),
+        ("values", "- a\n".repeat(100_000), "too_many_nodes"),
+        (
+            "depth within",
+            format!("kind: ConfigMap\ndata: {{mesh: '{}'}}", "[".repeat(100_000)),
+            "too_deep",
+        ),
+    ] {
+        let error = MeshSettings::parse("mesh.yaml", &text).unwrap_err();
+        assert_eq!(error.reason(), reason, "{name}: {error}");
+    }
+}
