@@ -18,6 +18,7 @@ use crate::{
     handshake::Plan,
     inbound::{ForeignTls, Inbound, Plaintext, Unsniffed},
     observer::Observer,
+    opening::OpeningRefusal,
     refusal::{Refusal, Stage},
     replay::Replay,
     report::Report,
@@ -216,6 +217,7 @@ impl Shared {
         loop {
             match self.port.look(report.effective.rule.mode, prefix) {
                 Look::Decided(decision, opening) => {
+                    let decision = unless_ingress_tls(decision, report);
                     report.learned(io, opening, decision);
                     report.decided(self.port, prefix, None, decision);
                     return Ok(decision);
@@ -231,6 +233,7 @@ impl Shared {
                 None => End::Deadline,
             };
             let decision = self.port.give_up(report.effective.rule.mode, prefix, end);
+            let decision = unless_ingress_tls(decision, report);
             report.learned(io, None, decision);
             report.decided(self.port, prefix, Some(end), decision);
             return Ok(decision);
@@ -249,6 +252,22 @@ impl Shared {
             .await
             .map_err(|_elapsed| Refusal::Overloaded)?;
         Ok(Plan { side, answer, ready, turn, deadline })
+    }
+}
+
+/// What becomes of the connection where a `Sidecar` ends TLS on the port: nothing is let in.
+fn unless_ingress_tls(decision: Decision, report: &Report<'_>) -> Decision {
+    match decision {
+        Decision::Unsniffed(_)
+        | Decision::Plaintext(..)
+        | Decision::ForeignTls(_)
+        | Decision::Terminate(_)
+        | Decision::Refuse(OpeningRefusal::TlsOnHttpPort)
+            if report.effective.ingress_tls =>
+        {
+            Decision::Refuse(OpeningRefusal::IngressTls)
+        }
+        _ => decision,
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Effective {
     /// The mode that would act if no policy were on trial, if any that sets one is for this port.
     shadow: Option<Rule>,
     pub(crate) accepted: Arc<AcceptedDomains>,
+    /// Whether a `Sidecar` ends TLS on this port (rule SI-5).
+    pub(crate) ingress_tls: bool,
 }
 
 /// A mode, and where it comes from.
@@ -108,6 +110,9 @@ impl Effective {
         let shadow = view.shadow(port).as_ref().map(Rule::of);
         let accepted =
             domains.map_or_else(|| Arc::new(set.settings().accepted_domains()), Arc::clone);
-        Self { view, rule, shadow, accepted }
+        let ingress_tls = view
+            .ingress_tls(port)
+            .is_some_and(|block| block.tls().is_some());
+        Self { view, rule, shadow, accepted, ingress_tls }
     }
 }

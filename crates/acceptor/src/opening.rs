@@ -19,6 +19,12 @@ pub enum OpeningRefusal {
         "the client sent TLS that is not the mesh's (no istio name in its ALPN, or the mode is DISABLE), and the port is declared http"
     )]
     TlsOnHttpPort,
+    /// A `Sidecar` ends TLS on this port with certificates of its own (rule SI-5). The acceptor cannot do that, and
+    /// plaintext must not take its place: every connection is refused.
+    #[error(
+        "a Sidecar ends TLS on this port, which this acceptor cannot do, so that nothing is let in (remove its tls block, or set sidecar_ingress_tls to false to have it ignored)"
+    )]
+    IngressTls,
     /// A `ClientHello` over 16 KiB. Envoy resets it in every mode.
     #[error("the ClientHello takes more than 16 KiB")]
     HelloTooLarge,
@@ -46,6 +52,7 @@ impl OpeningRefusal {
             Self::Plaintext => "plaintext_under_strict",
             Self::NoClientHello => "no_client_hello",
             Self::TlsOnHttpPort => "tls_on_http_port",
+            Self::IngressTls => "ingress_tls_unavailable",
             Self::HelloTooLarge => "hello_too_large",
             Self::HelloSsl3 => "hello_ssl3",
             Self::IncompleteHello => "incomplete_hello",

@@ -11,6 +11,7 @@ use meshtls_acceptor::{
     PortProtocol, Ready, Refusal, Stage,
 };
 use meshtls_policy::MtlsMode::{self, Disable, Permissive, Strict};
+use meshtls_policy::{MeshSettings, PolicySet, Resources};
 use meshtls_rustls::{HandshakeError, TlsProfile, rustls::AlertDescription};
 use meshtls_svid::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable, X509Svid};
 use meshtls_testkit::{Defect, TestCa};
@@ -24,7 +25,7 @@ use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, Server, ca,
     client::{Client, Hello, Saw, Version, anonymous, ending, with_svid},
-    identity, profile, profiles,
+    identity, mode, policies, profile, profiles,
     refused::{last_of, play, refused},
     tcp_pair,
 };
@@ -50,6 +51,61 @@ async fn hello(profile: &TlsProfile, alpn: &[&str]) -> Vec<u8> {
         .await
         .unwrap_err();
     client.sent
+}
+
+/// A `Sidecar` of namespace `foo` that ends TLS on the port.
+const INGRESS_TLS: &str = "---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: ingress, namespace: foo }
+spec:
+  ingress:
+  - port: { number: 8080, protocol: HTTPS, name: external }
+    defaultEndpoint: 127.0.0.1:80
+    tls: { mode: SIMPLE, serverCertificate: /tls.crt, privateKey: /tls.key }
+";
+
+#[tokio::test]
+async fn where_a_sidecar_ends_tls_nothing_is_let_in() {
+    let mesh_name = hello(&profile(), &["istio"]).await;
+    for protocol in [Http, Tcp, Auto] {
+        for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &mesh_name] {
+            let server = Server::new(&ca(), Disable, protocol);
+            server
+                .policies
+                .replace(policies(&(mode(Disable) + INGRESS_TLS)));
+            let (refusal, saw) = play(&server, |io| send(io, bytes)).await;
+            let case = format!("{protocol:?}, {} bytes", bytes.len());
+            assert!(
+                matches!(refusal, Refusal::Opening(OpeningRefusal::IngressTls)),
+                "{case}: {refusal:?}"
+            );
+            assert_eq!(refusal.reason(), "ingress_tls_unavailable");
+            assert_eq!(saw, Saw::Reset, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_without_effect_refuses_nothing() {
+    let text = mode(Permissive) + INGRESS_TLS;
+    let turned_off = {
+        let resources = Resources::parse("test", &(mode(Disable) + INGRESS_TLS)).unwrap();
+        let settings = MeshSettings::default().with_sidecar_ingress_tls(false);
+        PolicySet::compile(settings, &resources)
+    };
+    for (name, set) in [("PERMISSIVE", policies(&text)), ("turned off", turned_off)] {
+        let server = Server::new(&ca(), Disable, Auto);
+        server.policies.replace(set);
+        let (near, far) = tcp_pair().await;
+        let peer_addr = far.peer_addr().unwrap();
+        let (inbound, _saw) =
+            tokio::join!(async { server.acceptor.accept(far, peer_addr).await.unwrap() }, async {
+                let mut near = near;
+                near.write_all(b"GET / HTTP/1.1\r\n\r\n").await
+            });
+        assert!(matches!(inbound, Inbound::Plaintext(_)), "{name}: {inbound:?}");
+    }
 }
 
 #[tokio::test]
