@@ -255,7 +255,7 @@ async fn a_file_may_hold_any_kind_that_is_read() {
         (
             "networking.istio.io/v1",
             "ServiceEntry",
-            "{ hosts: [a.example], ports: [{ number: 80, name: http }] }",
+            "{ hosts: [a.example], ports: [{ number: 80, name: http, protocol: HTTP }] }",
         ),
         ("networking.istio.io/v1", "Sidecar", "{ egress: [{ hosts: ['*/*'] }] }"),
         ("networking.istio.io/v1", "WorkloadEntry", "{ address: 10.0.0.1 }"),
