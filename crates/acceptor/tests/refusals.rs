@@ -74,7 +74,12 @@ async fn where_a_sidecar_ends_tls_nothing_is_let_in() {
             server
                 .policies
                 .replace(policies(&(mode(Disable) + INGRESS_TLS)));
-            let (refusal, saw) = play(&server, |io| send(io, bytes)).await;
+            // A `tcp` port under DISABLE is decided, and so reset, before the client sends.
+            let (refusal, saw) = play(&server, async |mut io: TcpStream| {
+                io.write_all(bytes).await.ok();
+                ending(&mut io).await
+            })
+            .await;
             let case = format!("{protocol:?}, {} bytes", bytes.len());
             assert!(
                 matches!(refusal, Refusal::Opening(OpeningRefusal::IngressTls)),
