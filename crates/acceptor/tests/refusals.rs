@@ -24,7 +24,7 @@ use tokio::{
 use PortProtocol::{Auto, Http, Tcp};
 use common::{
     CLIENT, Server, ca,
-    client::{Client, Hello, Saw, Version, anonymous, ending, with_svid},
+    client::{Client, Hello, Saw, Version, anonymous, ending, saw, with_svid},
     identity, mode, policies, profile, profiles,
     refused::{last_of, play, refused},
     tcp_pair,
@@ -75,18 +75,19 @@ async fn where_a_sidecar_ends_tls_nothing_is_let_in() {
                 .policies
                 .replace(policies(&(mode(Disable) + INGRESS_TLS)));
             // A `tcp` port under DISABLE is decided, and so reset, before the client sends.
-            let (refusal, saw) = play(&server, async |mut io: TcpStream| {
-                io.write_all(bytes).await.ok();
-                ending(&mut io).await
-            })
-            .await;
+            let (refusal, end) =
+                play(&server, async |mut io: TcpStream| match io.write_all(bytes).await {
+                    Ok(()) => ending(&mut io).await,
+                    Err(error) => saw(&error),
+                })
+                .await;
             let case = format!("{protocol:?}, {} bytes", bytes.len());
             assert!(
                 matches!(refusal, Refusal::Opening(OpeningRefusal::IngressTls)),
                 "{case}: {refusal:?}"
             );
             assert_eq!(refusal.reason(), "ingress_tls_unavailable");
-            assert_eq!(saw, Saw::Reset, "{case}");
+            assert_eq!(end, Saw::Reset, "{case}");
         }
     }
 }
