@@ -330,7 +330,11 @@ impl Violation {
             Self::IngressTlsField { .. } => "ingress_tls_field",
             Self::IngressTlsMode => "ingress_tls_mode",
             Self::IngressTlsNeedsTlsProtocol { .. } => "ingress_tls_needs_tls_protocol",
-            Self::IngressTlsNeeds { .. } => "ingress_tls_needs",
+            Self::IngressTlsNeeds { name: "serverCertificate", .. } => {
+                "server_certificate_required"
+            }
+            Self::IngressTlsNeeds { name: "privateKey", .. } => "private_key_required",
+            Self::IngressTlsNeeds { .. } => "ca_certificates_required",
             Self::IngressTlsCrlWithSimple => "ingress_tls_crl_with_simple",
             Self::EgressWithoutPortNotLast => "egress_without_port_not_last",
             Self::BadEgressHost { .. } => "bad_egress_host",
