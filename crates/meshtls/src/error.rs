@@ -47,6 +47,15 @@ pub enum StartError {
         /// Who the workload is.
         expected: SpiffeId,
     },
+    /// The settings of the mesh accept members of another trust domain, and the identity's source has no trust bundle for it.
+    /// The mesh's own authority must not prove identities of others, nor theirs ours (`docs/adr/0003`).
+    #[error(
+        "trust domain {domain} is accepted, but there is no trust bundle of its own to check its members with: give one through IdentityFrom::Source, or make it an alias if the mesh's own authority speaks for it"
+    )]
+    NoBundleFor {
+        /// The trust domain.
+        domain: TrustDomain,
+    },
     /// Policies or services cannot be loaded.
     #[error("the policies cannot be loaded")]
     Policies(#[from] PolicyError),

@@ -262,7 +262,7 @@ impl WorkloadBuilder {
     ///
     /// * [`StartError::NoProvider`], [`StartError::NoRuntime`]: something is missing around it.
     /// * [`StartError::CaDir`], [`StartError::Identity`], [`StartError::OtherIdentity`]: the identity.
-    /// * [`StartError::OtherTrustDomain`]: the settings of the mesh.
+    /// * [`StartError::OtherTrustDomain`], [`StartError::NoBundleFor`]: the settings of the mesh.
     /// * [`StartError::Policies`], [`StartError::Text`]: policies or services.
     pub fn start(self) -> Result<Workload, StartError> {
         if tokio::runtime::Handle::try_current().is_err() {
@@ -283,6 +283,7 @@ impl WorkloadBuilder {
                 expected: self.id.spiffe_id().clone(),
             });
         }
+        self.check_accepted_domains()?;
         let mut watches = Vec::new();
         let svid = self.identity(&profile, &mut watches)?;
         let (policies, policy_health) = self.policy_handle(&mut watches)?;
@@ -300,6 +301,19 @@ impl WorkloadBuilder {
         })
     }
 
+    /// Sources with the bundle of one trust domain cannot check members of another.
+    fn check_accepted_domains(&self) -> Result<(), StartError> {
+        if matches!(self.identity, IdentityFrom::Source(_)) {
+            return Ok(());
+        }
+        let vouched = self.settings.domains();
+        let mut accepted = self.settings.accepted_trust_domains.iter();
+        match accepted.find(|domain| !vouched.contains(domain)) {
+            Some(domain) => Err(StartError::NoBundleFor { domain: domain.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn identity(
         &self,
         profile: &TlsProfile,
@@ -308,24 +322,17 @@ impl WorkloadBuilder {
         let source: Arc<dyn SvidSource> = match &self.identity {
             #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
             IdentityFrom::CaDir(directory) => {
-                let identity = crate::ca_dir::issue(
-                    directory,
-                    &self.id,
-                    self.settings.vouched_domains(),
-                    profile,
-                )?
-                .reporter(Arc::clone(&self.reporter));
+                let identity =
+                    crate::ca_dir::issue(directory, &self.id, self.settings.domains(), profile)?
+                        .reporter(Arc::clone(&self.reporter));
                 let handle = identity.handle();
                 watches.push(identity.watch());
                 handle
             }
             IdentityFrom::PemFiles(paths) => {
-                let identity = IdentityFiles::open(
-                    paths.clone(),
-                    self.settings.vouched_domains(),
-                    profile.clone(),
-                )?
-                .reporter(Arc::clone(&self.reporter));
+                let identity =
+                    IdentityFiles::open(paths.clone(), self.settings.domains(), profile.clone())?
+                        .reporter(Arc::clone(&self.reporter));
                 let handle = identity.handle();
                 watches.push(identity.watch());
                 handle

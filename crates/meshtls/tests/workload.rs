@@ -340,6 +340,17 @@ async fn mesh_settings_act() {
     });
     assert!(ended.await.unwrap(), "the connection was ended");
 
+    // The mesh's own authority proves nobody of another domain, unless that is a name of the mesh itself.
+    let partner = || ["partner.example".parse().unwrap()];
+    let accepted = MeshSettings::default().with_accepted_trust_domains(partner());
+    let refused = folder
+        .workload(SERVER)
+        .mesh_settings(accepted.clone())
+        .start();
+    assert!(matches!(refused, Err(StartError::NoBundleFor { .. })), "{refused:?}");
+    let alias = accepted.with_trust_domain_aliases(partner());
+    assert!(folder.workload(SERVER).mesh_settings(alias).start().is_ok());
+
     let elsewhere = MeshSettings::new("other.example".parse().unwrap());
     let refused = folder.workload(SERVER).mesh_settings(elsewhere).start();
     assert!(matches!(refused, Err(StartError::OtherTrustDomain { .. })), "{refused:?}");

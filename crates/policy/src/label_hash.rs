@@ -32,7 +32,8 @@ fn spread(mut state: u64) -> u64 {
 /// For maps whose keys are such hashes: each is taken as it is.
 pub(crate) type ByHash = BuildHasherDefault<Quick>;
 
-/// For maps whose keys are text: as quick, with a secret of the process, so that nobody can choose texts of one hash.
+/// For maps whose keys are text: as quick, with a secret of the process. That makes texts of one hash harder to find, not
+/// impossible; they cost time and change no answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BySecret(u64);
 

@@ -141,16 +141,6 @@ impl MeshSettings {
             .collect()
     }
 
-    /// The domains that the trust bundle of the mesh itself vouches for: the same, as one mesh. For loading identities, never for
-    /// names.
-    pub fn vouched_domains(&self) -> MeshDomains {
-        let others = self
-            .trust_domain_aliases
-            .iter()
-            .chain(&self.accepted_trust_domains);
-        MeshDomains::new(self.trust_domain.clone(), others.cloned())
-    }
-
     /// The mesh's own trust domain with its aliases: what means the same to policies and to secure naming.
     pub fn domains(&self) -> MeshDomains {
         MeshDomains::new(self.trust_domain.clone(), self.trust_domain_aliases.iter().cloned())

@@ -153,6 +153,9 @@ impl Test {
                 }
             }
         }
+        // A list that asks for one of its values would ask for less without the unknown ones, and so a DENY rule would deny
+        // less: it is left out whole (ADR 11). One that asks for none of them asks for less, which is wider already.
+        let narrowed = !unknown.is_empty() && matches!(list.sense, Sense::OneOf);
         if !unknown.is_empty() {
             dropped.push(DroppedList {
                 field: field.clone(),
@@ -160,7 +163,7 @@ impl Test {
                 values: unknown,
             });
         }
-        if matchers.is_empty() {
+        if matchers.is_empty() || narrowed {
             return None;
         }
         let List { attribute, sense, values, .. } = *list;

@@ -347,6 +347,14 @@ fn values_that_validation_would_refuse_fail_closed() {
         ("bad port", Rule::new().with_to(Operation::default().with_ports(["http"]))),
         ("bad block", Rule::new().with_from(Source::default().with_ip_blocks(["10.1.2"]))),
         ("empty value", Rule::new().with_from(Source::default().with_principals([""]))),
+        (
+            "one good block and one bad",
+            Rule::new().with_from(Source::default().with_ip_blocks(["203.0.113.0/24", "10.1.2"])),
+        ),
+        (
+            "one good port and one bad",
+            Rule::new().with_to(Operation::default().with_ports(["1", "http"])),
+        ),
         ("unknown key", Rule::new().with_when(Condition::new("source.foo").with_values(["a"]))),
         ("not", Rule::new().with_when(Condition::new("source.foo").with_not_values(["a"]))),
     ];
