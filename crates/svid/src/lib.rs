@@ -58,7 +58,9 @@ pub use load::{KeyFileExposure, LoadError, key_file_exposure, read_file};
 pub use pem::PemError;
 pub use reject::{ChainPart, RejectSvid, SigningMark};
 pub use reject_server::RejectServer;
-pub use server::{MAX_SERVER_CERTIFICATES, ServerValidation, ValidServer, validate_server};
+pub use server::{
+    MAX_SERVER_CERTIFICATES, MAX_SERVER_CHAIN_BYTES, ServerValidation, ValidServer, validate_server,
+};
 pub use server_authorities::{RevocationListError, ServerAuthorities};
 pub use server_names::{NameCheck, PresentedNames};
 pub use source::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable};

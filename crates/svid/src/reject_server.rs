@@ -23,6 +23,14 @@ pub enum RejectServer {
         /// How many are allowed.
         max: usize,
     },
+    /// The chain is longer than [`MAX_SERVER_CHAIN_BYTES`](crate::MAX_SERVER_CHAIN_BYTES).
+    #[error("{bytes} bytes of certificates were presented, more than {max}")]
+    TooLarge {
+        /// Length of all certificates together.
+        bytes: usize,
+        /// How long they may be.
+        max: usize,
+    },
     /// A certificate is not DER that RFC 5280 section 4.1 allows.
     #[error("the {part} is not a well-formed certificate")]
     Malformed {
@@ -111,6 +119,7 @@ impl RejectServer {
         match self {
             Self::NoCertificate => "no_certificate",
             Self::TooManyCertificates { .. } => "too_many_certificates",
+            Self::TooLarge { .. } => "chain_too_large",
             Self::Malformed { .. } => "malformed_certificate",
             Self::Version => "certificate_version",
             Self::CriticalExtension => "unknown_critical_extension",

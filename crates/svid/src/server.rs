@@ -11,10 +11,18 @@ use crate::reject::ChainPart;
 use crate::reject_server::RejectServer;
 use crate::server_authorities::ServerAuthorities;
 use crate::server_names::{NameCheck, PresentedNames};
+use crate::validate::length;
 
-/// The most certificates a server's chain may have, leaf included: eight (our bound, for the reason that
+/// The most certificates a server's chain may have, leaf included: six (our bound, for the reason that
 /// [`MAX_CERTIFICATES`](crate::MAX_CERTIFICATES) has; servers of the web present up to five).
-pub const MAX_SERVER_CERTIFICATES: usize = 8;
+///
+/// Whoever answers at the server's address can present a chain, and webpki tries its orders before it checks a signature.
+/// Of five intermediates with one name there are 325, of seven 13,699.
+pub const MAX_SERVER_CERTIFICATES: usize = 6;
+
+/// The most bytes a server's chain may have: 24,576 (our bound). Leaves of the web have more names than those of a mesh, and so
+/// may take more than [`MAX_CHAIN_BYTES`](crate::MAX_CHAIN_BYTES) leaves them.
+pub const MAX_SERVER_CHAIN_BYTES: usize = 24_576;
 
 /// Checks that `chain`, leaf first, proves one of the accepted names at the time of `rules`.
 ///
@@ -29,10 +37,7 @@ pub fn validate_server(
     rules: &ServerValidation<'_>,
 ) -> Result<ValidServer, RejectServer> {
     let (leaf, issuers) = chain.split_first().ok_or(RejectServer::NoCertificate)?;
-    if chain.len() > MAX_SERVER_CERTIFICATES {
-        let max = MAX_SERVER_CERTIFICATES;
-        return Err(RejectServer::TooManyCertificates { count: chain.len(), max });
-    }
+    check_bounds(chain)?;
     const MALFORMED: RejectServer = RejectServer::Malformed { part: ChainPart::Leaf };
     let certificate = EndEntityCert::try_from(leaf).map_err(|error| match error {
         webpki::Error::UnsupportedCertVersion => RejectServer::Version,
@@ -96,6 +101,19 @@ impl ValidServer {
     pub fn presented(&self) -> &PresentedNames {
         &self.presented
     }
+}
+
+/// Counts before anything is parsed.
+fn check_bounds(chain: &[CertificateDer<'_>]) -> Result<(), RejectServer> {
+    if chain.len() > MAX_SERVER_CERTIFICATES {
+        let max = MAX_SERVER_CERTIFICATES;
+        return Err(RejectServer::TooManyCertificates { count: chain.len(), max });
+    }
+    let bytes = length(chain);
+    if bytes > MAX_SERVER_CHAIN_BYTES {
+        return Err(RejectServer::TooLarge { bytes, max: MAX_SERVER_CHAIN_BYTES });
+    }
+    Ok(())
 }
 
 /// Finds a path to an authority that is valid now, and looks for revocation on it if there are lists.

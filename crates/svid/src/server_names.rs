@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, DnsName, ServerName};
 use webpki::EndEntityCert;
 use x509_parser::extensions::GeneralName;
 
@@ -16,9 +16,16 @@ pub enum NameCheck {
     /// This DNS name or IP address (RFC 6125: of a certificate's DNS names, `*` may stand for the leftmost label;
     /// the subject's common name never counts).
     Host(ServerName<'static>),
-    /// At least one of these, among the subject alternative names of any kind, as Envoy's exact matcher compares
-    /// them: a DNS name by the rules of [`Host`](Self::Host) or letter for letter, in any case; an IP address as
-    /// an address; a URI or mail address byte for byte. An empty list accepts nobody.
+    /// At least one of these, among the subject alternative names of its own kind, which its shape tells:
+    ///
+    /// * with `://` in it, a URI, compared byte for byte;
+    /// * else an IP address, if it reads as one, compared as an address;
+    /// * else, with `@` in it, a mail address, compared byte for byte;
+    /// * else a DNS name, by the rules of [`Host`](Self::Host) or letter for letter, in any case.
+    ///
+    /// A name of another kind never counts, were its text the same: an authority that is constrained in one kind of
+    /// name may be free in all others. So a URI without `://`, such as a URN, is never carried. An empty list
+    /// accepts nobody.
     OneOf(Vec<String>),
     /// Any name: only the chain is checked.
     ChainOnly,
@@ -92,15 +99,21 @@ impl fmt::Display for PresentedNames {
     }
 }
 
+/// Names of one kind only are looked at: name constraints bind an authority kind by kind.
 fn carries(accepted: &str, leaf: &EndEntityCert<'_>, names: &[GeneralName<'_>]) -> bool {
-    let literally = names.iter().any(|name| match name {
-        GeneralName::DNSName(dns) => dns.eq_ignore_ascii_case(accepted),
-        GeneralName::URI(text) | GeneralName::RFC822Name(text) => *text == accepted,
-        _ => false,
-    });
-    literally
-        || ServerName::try_from(accepted)
-            .is_ok_and(|host| leaf.verify_is_valid_for_subject_name(&host).is_ok())
+    let proves = |name| leaf.verify_is_valid_for_subject_name(&name).is_ok();
+    let mut names = names.iter();
+    if accepted.contains("://") {
+        names.any(|name| matches!(name, GeneralName::URI(uri) if *uri == accepted))
+    } else if let Ok(ip) = accepted.parse::<IpAddr>() {
+        proves(ServerName::from(ip))
+    } else if accepted.contains('@') {
+        names.any(|name| matches!(name, GeneralName::RFC822Name(mail) if *mail == accepted))
+    } else {
+        names.any(
+            |name| matches!(name, GeneralName::DNSName(dns) if dns.eq_ignore_ascii_case(accepted)),
+        ) || DnsName::try_from(accepted).is_ok_and(|dns| proves(ServerName::DnsName(dns)))
+    }
 }
 
 fn text(name: &GeneralName<'_>) -> Option<String> {

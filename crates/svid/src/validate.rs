@@ -144,13 +144,18 @@ pub(crate) fn check_bounds(chain: &[CertificateDer<'_>]) -> Result<(), RejectSvi
     if chain.len() > MAX_CERTIFICATES {
         return Err(RejectSvid::TooManyCertificates { count: chain.len(), max: MAX_CERTIFICATES });
     }
-    let bytes = chain
-        .iter()
-        .fold(0_usize, |sum, next| sum.saturating_add(next.len()));
+    let bytes = length(chain);
     if bytes > MAX_CHAIN_BYTES {
         return Err(RejectSvid::TooLarge { bytes, max: MAX_CHAIN_BYTES });
     }
     Ok(())
+}
+
+/// The length of all certificates together.
+pub(crate) fn length(chain: &[CertificateDer<'_>]) -> usize {
+    chain
+        .iter()
+        .fold(0_usize, |sum, next| sum.saturating_add(next.len()))
 }
 
 /// Finds a path to an anchor that is valid now, and gives the path's earliest notAfter.

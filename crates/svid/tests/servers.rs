@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test by a panic")]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use meshtls_svid::{
-    BundleError, ChainPart, KeyedChain, KeyedChainError, LoadError, NameCheck, RejectServer,
-    RevocationListError, ServerAuthorities, ServerValidation, validate_server,
+    BundleError, ChainPart, KeyedChain, KeyedChainError, LoadError, MAX_SERVER_CERTIFICATES,
+    MAX_SERVER_CHAIN_BYTES, NameCheck, RejectServer, RevocationListError, ServerAuthorities,
+    ServerValidation, validate_server,
 };
-use meshtls_testkit::{Defect, Revocations, TestCa, test_time};
+use meshtls_testkit::{Defect, Revocations, TestCa, WebName, test_time};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 fn authorities(ca: &TestCa) -> ServerAuthorities {
@@ -71,6 +73,49 @@ fn names_are_compared_by_their_kind() {
             Ok(_) => assert!(good, "{name}"),
             Err(RejectServer::WrongName { .. }) => assert!(!good, "{name}"),
             Err(error) => panic!("{name}: {error}"),
+        }
+    }
+}
+
+/// Whoever may issue names of one kind only cannot stand in for another kind by spelling its text.
+#[test]
+fn a_listed_name_counts_in_its_own_kind_only() {
+    use WebName::{Address, Dns, Mail, Uri};
+
+    const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
+    const AT: &str = "ledger@prod.example";
+    const HOST: &str = "ledger.prod.example";
+    const IP: &str = "10.1.2.3";
+    let ca = TestCa::new("prod.example");
+    for (accepted, presented, good) in [
+        (ID, Uri(ID), true),
+        (ID, Dns(ID), false),
+        (ID, Mail(ID), false),
+        ("a://", Address(IpAddr::from(*b"a://")), false),
+        ("spiffe://pay@prod.example/x", Uri("spiffe://pay@prod.example/x"), true),
+        ("spiffe://pay@prod.example/x", Mail("spiffe://pay@prod.example/x"), false),
+        (IP, Address(IpAddr::from([10, 1, 2, 3])), true),
+        (IP, Dns(IP), false),
+        (IP, Uri(IP), false),
+        (IP, Mail(IP), false),
+        ("fd00::1", Dns("fd00::1"), false),
+        ("fd00::1", Uri("fd00::1"), false),
+        ("fd00::1", Mail("fd00::1"), false),
+        (AT, Mail(AT), true),
+        (AT, Dns(AT), false),
+        (AT, Uri(AT), false),
+        ("a@bc", Address(IpAddr::from(*b"a@bc")), false),
+        (HOST, Dns(HOST), true),
+        (HOST, Uri(HOST), false),
+        (HOST, Mail(HOST), false),
+        ("a.bc", Address(IpAddr::from(*b"a.bc")), false),
+        ("urn:ledger", Uri("urn:ledger"), false),
+    ] {
+        let web = ca.web_certificate_named(&[presented]);
+        match check_at(web.chain(), &authorities(&ca), &one_of(&[accepted]), ca.now()) {
+            Ok(_) => assert!(good, "{accepted} of {presented:?}"),
+            Err(RejectServer::WrongName { .. }) => assert!(!good, "{accepted} of {presented:?}"),
+            Err(error) => panic!("{accepted} of {presented:?}: {error}"),
         }
     }
 }
@@ -155,14 +200,52 @@ fn chains_are_rejected_for_what_is_wrong_with_them() {
 fn more_certificates_than_the_bound() {
     let ca = TestCa::new("prod.example");
     let leaf = ca.web_certificate(&["a.example.com"]).chain()[0].clone();
-    for (count, good) in [(8, true), (9, false)] {
+    for (count, good) in [(MAX_SERVER_CERTIFICATES, true), (7, false)] {
         let chain = vec![leaf.clone(); count];
         let outcome = check_at(&chain, &authorities(&ca), &NameCheck::ChainOnly, ca.now());
         match outcome {
-            Ok(_) => assert!(good),
-            Err(error) => assert_eq!(error, RejectServer::TooManyCertificates { count, max: 8 }),
+            Ok(_) => assert!(good, "{count}"),
+            Err(error) => {
+                assert!(!good, "{count}");
+                assert_eq!(error, RejectServer::TooManyCertificates { count, max: 6 });
+                assert_eq!(error.reason(), "too_many_certificates");
+            }
         }
     }
+}
+
+/// Nothing is parsed before: the leaf of the last row is no certificate.
+#[test]
+fn more_bytes_than_the_bound() {
+    let ca = TestCa::new("prod.example");
+    let leaf = ca.web_certificate(&["a.example.com"]).chain()[0].clone();
+    let rest = MAX_SERVER_CHAIN_BYTES - leaf.len();
+    let nonsense = CertificateDer::from(vec![0; leaf.len()]);
+    for (leaf, unused, want) in [
+        (&leaf, rest, None),
+        (&leaf, rest + 1, Some("chain_too_large")),
+        (&nonsense, rest, Some("malformed_certificate")),
+        (&nonsense, rest + 1, Some("chain_too_large")),
+    ] {
+        let chain = [leaf.clone(), vec![0; unused].into()];
+        let outcome = check_at(&chain, &authorities(&ca), &NameCheck::ChainOnly, ca.now());
+        let error = outcome.err();
+        assert_eq!(error.as_ref().map(RejectServer::reason), want);
+        if want == Some("chain_too_large") {
+            assert_eq!(error, Some(RejectServer::TooLarge { bytes: 24_577, max: 24_576 }));
+        }
+    }
+}
+
+/// The deepest path there may be is found.
+#[test]
+fn the_deepest_chain() {
+    let deep = (1..MAX_SERVER_CERTIFICATES)
+        .fold(TestCa::new("prod.example"), |ca, _| ca.with_intermediate());
+    let web = deep.web_certificate(&["a.example.com"]);
+    assert_eq!(web.chain().len(), MAX_SERVER_CERTIFICATES);
+    let outcome = check_at(web.chain(), &authorities(&deep), &host("a.example.com"), deep.now());
+    assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 #[test]

@@ -199,6 +199,8 @@ pub(crate) const URI: u8 = 0x86;
 /// The same number, with elements inside: not what RFC 5280 has.
 pub(crate) const URI_CONSTRUCTED: u8 = 0xa6;
 pub(crate) const DNS: u8 = 0x82;
+/// `rfc822Name [1]` of `GeneralName`.
+pub(crate) const MAIL: u8 = 0x81;
 /// `iPAddress [7]` of `GeneralName`.
 pub(crate) const IP_ADDRESS: u8 = 0x87;
 

@@ -21,4 +21,4 @@ pub use faulty_stream::{Ending, Faults, FaultyStream};
 pub use hostile::Hostile;
 pub use raw::{RawClient, RawServer};
 pub use test_ca::{TestCa, test_time};
-pub use web::Revocations;
+pub use web::{Revocations, WebName};

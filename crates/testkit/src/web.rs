@@ -1,5 +1,7 @@
 //! Certificates outside the mesh: of servers with DNS names, and of clients without a SPIFFE ID.
 
+use std::net::IpAddr;
+
 use meshtls_ca::{KeyPair, KeyType, Signer as _};
 use meshtls_svid::KeyedChain;
 use rustls_pki_types::CertificateRevocationListDer;
@@ -7,7 +9,7 @@ use rustls_pki_types::CertificateRevocationListDer;
 use crate::TestCa;
 use crate::der::{bit_string, element, octet_string, oid, sequence, small, tagged, time};
 use crate::draft::{
-    AUTHORITY_KEY_ID, DAY, DNS, Draft, ECDSA_WITH_SHA256, IP_ADDRESS, Issuer, SERIAL,
+    AUTHORITY_KEY_ID, DAY, DNS, Draft, ECDSA_WITH_SHA256, IP_ADDRESS, Issuer, MAIL, SERIAL,
     SUBJECT_ALT_NAME, URI, after, before,
 };
 
@@ -25,6 +27,20 @@ pub enum Revocations {
     Forged,
 }
 
+/// A subject alternative name of a certificate outside the mesh: its kind and its text, which need not fit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "tests name the case they want")]
+pub enum WebName<'a> {
+    /// A `dNSName`.
+    Dns(&'a str),
+    /// A `uniformResourceIdentifier`.
+    Uri(&'a str),
+    /// An `rfc822Name`.
+    Mail(&'a str),
+    /// An `iPAddress`.
+    Address(IpAddr),
+}
+
 impl TestCa {
     /// Issues a certificate for a server or a client outside the mesh, valid for a day, with a P-256 key. Of
     /// `names`, what has a `:/` in it becomes a URI, an IP address one, and all else a DNS name.
@@ -34,10 +50,22 @@ impl TestCa {
     /// If no key can be drawn.
     #[must_use]
     pub fn web_certificate(&self, names: &[&str]) -> KeyedChain {
+        let names: Vec<WebName<'_>> = names.iter().map(|name| WebName::of(name)).collect();
+        self.web_certificate_named(&names)
+    }
+
+    /// Issues a certificate as [`web_certificate`](Self::web_certificate) does, with names whose kinds the test
+    /// chooses, be they at odds with their text.
+    ///
+    /// # Panics
+    ///
+    /// If no key can be drawn.
+    #[must_use]
+    pub fn web_certificate_named(&self, names: &[WebName<'_>]) -> KeyedChain {
         let key = KeyPair::generate(KeyType::P256).expect("a key can be drawn");
         let issuer = Issuer::of(self.authority());
         let mut draft = Draft::leaf(b"", key.public_key(), &issuer, self.now());
-        let names: Vec<u8> = names.iter().flat_map(|name| general_name(name)).collect();
+        let names: Vec<u8> = names.iter().flat_map(|name| name.to_der()).collect();
         draft.set(SUBJECT_ALT_NAME, true, sequence(&[&names]));
         let mut chain = vec![draft.sign(issuer.signer.as_ref())];
         chain.extend_from_slice(self.authority().intermediates());
@@ -125,12 +153,23 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-fn general_name(name: &str) -> Vec<u8> {
-    match name.parse() {
-        Ok(std::net::IpAddr::V4(ip)) => element(IP_ADDRESS, &ip.octets()),
-        Ok(std::net::IpAddr::V6(ip)) => element(IP_ADDRESS, &ip.octets()),
-        Err(_) if name.contains(":/") => element(URI, name.as_bytes()),
-        Err(_) => element(DNS, name.as_bytes()),
+impl<'a> WebName<'a> {
+    fn of(name: &'a str) -> Self {
+        match name.parse() {
+            Ok(ip) => Self::Address(ip),
+            Err(_) if name.contains(":/") => Self::Uri(name),
+            Err(_) => Self::Dns(name),
+        }
+    }
+
+    fn to_der(self) -> Vec<u8> {
+        match self {
+            Self::Dns(name) => element(DNS, name.as_bytes()),
+            Self::Uri(name) => element(URI, name.as_bytes()),
+            Self::Mail(name) => element(MAIL, name.as_bytes()),
+            Self::Address(IpAddr::V4(ip)) => element(IP_ADDRESS, &ip.octets()),
+            Self::Address(IpAddr::V6(ip)) => element(IP_ADDRESS, &ip.octets()),
+        }
     }
 }
 
