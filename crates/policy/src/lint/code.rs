@@ -150,6 +150,8 @@ codes! {
     TargetRefsIgnored = "MT213" Warning,
     /// A dry-run annotation that is neither `true` nor `false`; only a value can have it.
     DryRunUnreadable = "MT214" Warning,
+    /// DENY that a plaintext peer evades, because it asks who the peer is (rule AZ-14).
+    DenyEvadedByPlaintext = "MT215" Warning,
     /// A TLS block for a port that is not DISABLE (rule SI-4).
     IngressTlsIgnored = "MT301" Error,
     /// A TLS block in a mesh that has them turned off (rule SI-3).

@@ -89,6 +89,34 @@ fn what_rules_admit() {
         ),
         ("DENY notPrincipals requires mTLS", deny([from(not(&["*"]))]), vec![]),
         (
+            "DENY of a name, which plaintext does not have",
+            deny([principals(&[CURL])]),
+            vec![format!("MT215 foo/p {source}.principals")],
+        ),
+        (
+            "DENY of a name by a further condition",
+            deny([Rule::new().with_when(Condition::new("source.namespace").with_values(["bar"]))]),
+            vec!["MT215 foo/p spec.rules[0].when[0].values".to_owned()],
+        ),
+        (
+            "one source asks for a name, plaintext fits the other",
+            deny([principals(&[CURL]).with_from(Source::default().with_ip_blocks(["10.0.0.0/8"]))]),
+            vec![],
+        ),
+        (
+            "DENY of a name, and another rule refuses plaintext",
+            deny([principals(&[CURL]), from(not(&["*"]))]),
+            vec![],
+        ),
+        (
+            "that other rule is for one port only",
+            deny([
+                principals(&[CURL]),
+                from(not(&["*"])).with_to(Operation::default().with_ports(["8080"])),
+            ]),
+            vec![format!("MT215 foo/p {source}.principals")],
+        ),
+        (
             "an HTTP condition drops the rule first",
             allow([from(not(&[CURL])).with_to(get())]),
             vec!["MT203 foo/p spec.rules[0].to[0].operation.methods".to_owned()],

@@ -1,10 +1,12 @@
 //! Rules that mean something else on a connection than on an HTTP request, or to a peer without certificate.
 
+use std::collections::HashMap;
+
 use super::asked::{Asked, Part};
 use crate::lint::code::Code;
 use crate::lint::context::Context;
 use crate::lint::finding::Findings;
-use crate::{Action, AuthorizationPolicy, Labels, MtlsMode, Rule, Workload};
+use crate::{Action, AuthorizationPolicy, Labels, MtlsMode, Rule, Source, Workload};
 
 /// HTTP conditions drop an ALLOW rule and widen a DENY rule (rules AZ-8 and AZ-9).
 pub(super) fn http_conditions(
@@ -54,25 +56,88 @@ pub(super) fn http_conditions(
 /// A peer without certificate fits every negated condition on identities (rule AZ-14).
 pub(super) fn plaintext(
     context: &Context<'_>,
+    refusing: &Refusing<'_>,
     policy: &AuthorizationPolicy,
     rules: &[Vec<Asked<'_>>],
     findings: &mut Findings<'_>,
 ) {
-    if policy.action != Action::Allow {
-        return;
-    }
     for (rule, asked) in policy.rules.iter().zip(rules) {
-        let Some(field) = admits_plaintext(rule.from.len(), asked) else { continue };
+        let sources = rule.from.len();
+        let field = match policy.action {
+            Action::Allow => admits_plaintext(sources, asked),
+            Action::Deny => misses_plaintext(sources, asked),
+            Action::Audit | Action::Custom => None,
+        };
+        let Some(field) = field else { continue };
         if takes_no_plaintext(context, policy, &ports(rule)) {
             continue;
         }
-        findings.add(
-            Code::AllowAdmitsPlaintext,
-            policy,
-            field,
-            "a plaintext peer has no identity and so is none of these: the rule admits it",
-            "principals: [\"*\"] beside it, which asks for a certificate; or STRICT for these workloads",
-        );
+        if policy.action == Action::Allow {
+            findings.add(
+                Code::AllowAdmitsPlaintext,
+                policy,
+                field,
+                "a plaintext peer has no identity and so is none of these: the rule admits it",
+                "principals: [\"*\"] beside it, which asks for a certificate; or STRICT for these workloads",
+            );
+        } else if !refusing.covers(context, policy) {
+            findings.add(
+                Code::DenyEvadedByPlaintext,
+                policy,
+                field,
+                "a plaintext peer has no identity and so is none of these: who is meant gets in by sending plaintext",
+                "a further DENY rule with notPrincipals: [\"*\"], which refuses plaintext; or STRICT for these workloads",
+            );
+        }
+    }
+}
+
+/// The condition that keeps plaintext from fitting a rule, if every way through the rule has one.
+fn misses_plaintext<'a>(sources: usize, asked: &'a [Asked<'_>]) -> Option<&'a str> {
+    let identity = |part: Part| {
+        asked
+            .iter()
+            .find(|asked| asked.part == part && !asked.not && asked.attribute.is_identity())
+    };
+    let by_source = (0..sources)
+        .map(|nth| identity(Part::From(nth)))
+        .collect::<Option<Vec<_>>>();
+    let first = by_source.and_then(|sources| sources.first().copied());
+    identity(Part::When).or(first).map(|asked| &*asked.field)
+}
+
+/// The selectors of the DENY policies in force that refuse every plaintext peer, by namespace.
+pub(super) struct Refusing<'a>(HashMap<&'a str, Vec<&'a Labels>>);
+
+impl<'a> Refusing<'a> {
+    pub(super) fn of(policies: &'a [AuthorizationPolicy]) -> Self {
+        let wanted = Source::default().with_not_principals(["*"]);
+        let mut selectors: HashMap<_, Vec<_>> = HashMap::new();
+        for policy in policies {
+            let acts = policy.action == Action::Deny
+                && !policy.is_dry_run()
+                && policy.target_refs.is_empty();
+            let refuses = |rule: &Rule| {
+                rule.to.is_empty() && rule.when.is_empty() && rule.from.contains(&wanted)
+            };
+            if acts && policy.rules.iter().any(refuses) {
+                selectors
+                    .entry(policy.name().namespace())
+                    .or_default()
+                    .push(&policy.selector);
+            }
+        }
+        Self(selectors)
+    }
+
+    /// Whether one is for the workloads of `policy`, or for more.
+    fn covers(&self, context: &Context<'_>, policy: &AuthorizationPolicy) -> bool {
+        let root = context.settings.root_namespace.as_str();
+        [policy.name().namespace(), root]
+            .into_iter()
+            .filter_map(|namespace| self.0.get(namespace))
+            .flatten()
+            .any(|selector| selector.select(&policy.selector))
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use self::asked::Asked;
+use self::connection::Refusing;
 use super::audience::{self, Audience};
 use super::code::Code;
 use super::context::Context;
@@ -30,6 +31,7 @@ pub(super) fn check<'a>(context: &'a Context<'a>, findings: &mut Findings<'_>) {
         .world
         .as_ref()
         .map(|world| Audience::new(world, selected));
+    let refusing = Refusing::of(policies);
     // Many policies may be for the same workloads.
     let mut known_ports: HashMap<_, Option<Rc<KnownPorts<'_>>>> = HashMap::new();
     for policy in policies {
@@ -42,7 +44,7 @@ pub(super) fn check<'a>(context: &'a Context<'a>, findings: &mut Findings<'_>) {
         custom(policy, findings);
         let asked: Vec<Vec<Asked<'_>>> = asked::of(policy);
         connection::http_conditions(policy, &asked, findings);
-        connection::plaintext(context, policy, &asked, findings);
+        connection::plaintext(context, &refusing, policy, &asked, findings);
         for asked in asked.iter().flatten() {
             names::check(context, policy, asked, findings);
         }
