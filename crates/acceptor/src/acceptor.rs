@@ -18,7 +18,6 @@ use crate::{
     handshake::Plan,
     inbound::{ForeignTls, Inbound, Plaintext, Unsniffed},
     observer::Observer,
-    opening::OpeningRefusal,
     refusal::{Refusal, Stage},
     replay::Replay,
     report::Report,
@@ -217,7 +216,7 @@ impl Shared {
         loop {
             match self.port.look(report.effective.rule.mode, prefix) {
                 Look::Decided(decision, opening) => {
-                    let decision = unless_ingress_tls(decision, report);
+                    let decision = decision.unless_ingress_tls(report.effective.ingress_tls);
                     report.learned(io, opening, decision);
                     report.decided(self.port, prefix, None, decision);
                     return Ok(decision);
@@ -233,16 +232,15 @@ impl Shared {
                 None => End::Deadline,
             };
             let decision = self.port.give_up(report.effective.rule.mode, prefix, end);
-            let decision = unless_ingress_tls(decision, report);
+            let decision = decision.unless_ingress_tls(report.effective.ingress_tls);
             report.learned(io, None, decision);
             report.decided(self.port, prefix, Some(end), decision);
             return Ok(decision);
         }
     }
 
-    /// Readies what the handshake needs, and waits for its turn.
+    /// Waits for the handshake's turn, and readies what it needs.
     async fn plan(&self, side: Side, report: &Report<'_>) -> Result<Plan, Refusal> {
-        let ready = self.servers.now(&report.effective.accepted)?;
         let answer = report
             .hello()
             .map_or(AlpnAnswer::None, |hello| AlpnAnswer::choose(hello.alpn(), self.spoken));
@@ -251,23 +249,9 @@ impl Shared {
         let turn = timeout_at(deadline, self.handshakes.turn())
             .await
             .map_err(|_elapsed| Refusal::Overloaded)?;
+        // Only now: what is no longer trusted after the wait must not verify the peer.
+        let ready = self.servers.now(&report.effective.accepted)?;
         Ok(Plan { side, answer, ready, turn, deadline })
-    }
-}
-
-/// What becomes of the connection where a `Sidecar` ends TLS on the port: nothing is let in.
-fn unless_ingress_tls(decision: Decision, report: &Report<'_>) -> Decision {
-    match decision {
-        Decision::Unsniffed(_)
-        | Decision::Plaintext(..)
-        | Decision::ForeignTls(_)
-        | Decision::Terminate(_)
-        | Decision::Refuse(OpeningRefusal::TlsOnHttpPort)
-            if report.effective.ingress_tls =>
-        {
-            Decision::Refuse(OpeningRefusal::IngressTls)
-        }
-        _ => decision,
     }
 }
 

@@ -130,6 +130,24 @@ pub enum Decision {
     Refuse(OpeningRefusal),
 }
 
+impl Decision {
+    /// What becomes of the connection if `ingress_tls`, that is, if a `Sidecar` ends TLS on the port: nothing is let in.
+    pub(crate) const fn unless_ingress_tls(self, ingress_tls: bool) -> Self {
+        match self {
+            Self::Unsniffed(_)
+            | Self::Plaintext(..)
+            | Self::ForeignTls(_)
+            | Self::Terminate(_)
+            | Self::Refuse(OpeningRefusal::TlsOnHttpPort)
+                if ingress_tls =>
+            {
+                Self::Refuse(OpeningRefusal::IngressTls)
+            }
+            _ => self,
+        }
+    }
+}
+
 /// What the port speaks, as its Service declares it (by `appProtocol` or the prefix of the port's name).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "Istio has these three on an inbound listener")]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use meshtls_identity::AcceptedDomains;
 use meshtls_policy::{
-    Connection, MtlsMode, PolicyHandle, PolicySet, Resolved, Winner, Workload, WorkloadPolicies,
+    Connection, IngressTls, MtlsMode, PolicyHandle, PolicySet, Resolved, Winner, Workload,
+    WorkloadPolicies,
 };
 
 use crate::authorization::Judgement;
@@ -21,6 +22,8 @@ pub(crate) struct Effective {
     pub(crate) accepted: Arc<AcceptedDomains>,
     /// Whether a `Sidecar` ends TLS on this port (rule SI-5).
     pub(crate) ingress_tls: bool,
+    /// Whether one would if no policy were on trial.
+    pub(crate) trial_ingress_tls: bool,
 }
 
 /// A mode, and where it comes from.
@@ -110,9 +113,9 @@ impl Effective {
         let shadow = view.shadow(port).as_ref().map(Rule::of);
         let accepted =
             domains.map_or_else(|| Arc::new(set.settings().accepted_domains()), Arc::clone);
-        let ingress_tls = view
-            .ingress_tls(port)
-            .is_some_and(|block| block.tls().is_some());
-        Self { view, rule, shadow, accepted, ingress_tls }
+        let takes_effect = |block: IngressTls<'_>| block.tls().is_some();
+        let ingress_tls = view.ingress_tls(port).is_some_and(takes_effect);
+        let trial_ingress_tls = view.shadow_ingress_tls(port).is_some_and(takes_effect);
+        Self { view, rule, shadow, accepted, ingress_tls, trial_ingress_tls }
     }
 }

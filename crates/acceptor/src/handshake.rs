@@ -2,7 +2,9 @@
 
 use std::{pin::pin, sync::Arc};
 
-use meshtls_rustls::AlpnAnswer;
+use meshtls_identity::{AcceptedDomains, SpiffeId};
+use meshtls_rustls::{AlpnAnswer, HandshakeError};
+use meshtls_svid::RejectSvid;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -11,8 +13,10 @@ use crate::{
     deadline::within,
     decide::{AppProtocol, Side},
     detect::{http_inside, read_more},
+    effective::Effective,
     inbound::{Inbound, Mesh},
     lent::lend,
+    opening::OpeningRefusal,
     refusal::{Refusal, Stage},
     replay::Replay,
     report::Report,
@@ -74,9 +78,11 @@ impl Shared {
                         self.first_request(&mut encrypted, &mut prefix, stop).await
                     }
                 };
-                // The policies may have changed since the decision.
                 let authorized = found.and_then(|app_protocol| {
-                    let ruling = report.authorize(Some(peer.id()), &self.policies.now())?;
+                    // The policies may have changed since the decision.
+                    let now = self.policies.now();
+                    still_admits(&now, peer.id())?;
+                    let ruling = report.authorize(Some(peer.id()), &now)?;
                     Ok(report.connection(app_protocol, ruling))
                 });
                 match authorized {
@@ -85,9 +91,11 @@ impl Shared {
                         connection,
                         stream: TlsStream::new(prefix, encrypted),
                     })),
-                    Err(refusal @ Refusal::Unauthorized(_)) => {
-                        Err((refusal, Held::Stream(encrypted)))
-                    }
+                    Err(
+                        refusal @ (Refusal::Unauthorized(_)
+                        | Refusal::Opening(_)
+                        | Refusal::Handshake(_)),
+                    ) => Err((refusal, Held::Stream(encrypted))),
                     // Dropping the stream brings the transport back to its lender.
                     Err(refusal) => Err((refusal, Held::Nothing)),
                 }
@@ -152,4 +160,19 @@ impl Shared {
             }
         }
     }
+}
+
+/// Whether the policies in force after the handshake would still have it done, and with `peer`.
+fn still_admits(now: &Effective, peer: &SpiffeId) -> Result<(), Refusal> {
+    if now.ingress_tls {
+        return Err(OpeningRefusal::IngressTls.into());
+    }
+    if !now.accepted.accepts(peer.trust_domain()) {
+        let rejected = RejectSvid::NotAccepted {
+            presented: peer.clone(),
+            accepted: AcceptedDomains::clone(&now.accepted),
+        };
+        return Err(HandshakeError::Rejected(rejected).into());
+    }
+    Ok(())
 }

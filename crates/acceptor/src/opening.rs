@@ -3,6 +3,8 @@
 use meshtls_wire::HelloDefect;
 
 /// Why a connection is refused before any TLS byte of ours. The client sees a reset.
+///
+/// [`IngressTls`](Self::IngressTls) may also come after a handshake, with an orderly close.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpeningRefusal {
@@ -21,6 +23,9 @@ pub enum OpeningRefusal {
     TlsOnHttpPort,
     /// A `Sidecar` ends TLS on this port with certificates of its own (rule SI-5). The acceptor cannot do that, and
     /// plaintext must not take its place: every connection is refused.
+    ///
+    /// The client sees a reset. If the `Sidecar` came into force during a handshake of the mesh, it sees the end of the stream
+    /// after `close_notify`.
     #[error(
         "a Sidecar ends TLS on this port, which this acceptor cannot do, so that nothing is let in (remove its tls block, or set sidecar_ingress_tls to false to have it ignored)"
     )]

@@ -11,7 +11,8 @@ use crate::{authorization::Unauthorized, opening::OpeningRefusal};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Its first bytes, or their absence. The client sees a reset.
+    /// Its first bytes, or their absence. The client sees a reset; only after a handshake, which
+    /// [`OpeningRefusal::IngressTls`] may follow, `close_notify` and the end of the stream.
     #[error(transparent)]
     Opening(#[from] OpeningRefusal),
     /// The transport failed where no handshake was under way.
@@ -28,7 +29,8 @@ pub enum Refusal {
     /// There is an X509-SVID, but no TLS configuration can be made of it. The client sees a reset.
     #[error("the X509-SVID cannot be used for TLS")]
     UnusableIdentity(#[source] ConfigError),
-    /// The handshake failed. The client sees the alert, then the end of the stream.
+    /// The handshake failed. The client sees the alert, then the end of the stream. So does a client whose trust domain
+    /// ceased to be accepted during the handshake; its alert is `close_notify`.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// The authorization policies do not let it in. The client sees the end of the stream, over mutual TLS after

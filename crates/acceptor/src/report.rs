@@ -69,7 +69,8 @@ impl<'a> Report<'a> {
             return;
         }
         let mode = self.effective.trial().mode;
-        let rehearsal = Rehearsal::new(port, mode, prefix, end, acted);
+        let ingress_tls = self.effective.trial_ingress_tls;
+        let rehearsal = Rehearsal::new(port, mode, ingress_tls, prefix, end, acted);
         if rehearsal == Rehearsal::HandedOver {
             let mut facts = self.facts();
             if port.reads_nothing(mode) {

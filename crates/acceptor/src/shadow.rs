@@ -101,11 +101,12 @@ pub(crate) enum Rehearsal {
 }
 
 impl Rehearsal {
-    /// What `mode` would have made of the bytes on which it was decided otherwise: `acted` on `prefix`, at `end` if no more
-    /// of it came.
+    /// What `mode`, and a `Sidecar` that ends TLS on the port if `ingress_tls`, would have made of the bytes on which it was
+    /// decided otherwise: `acted` on `prefix`, at `end` if no more of it came.
     pub(crate) fn new(
         port: Port,
         mode: MtlsMode,
+        ingress_tls: bool,
         prefix: &[u8],
         end: Option<End>,
         acted: Decision,
@@ -115,7 +116,7 @@ impl Rehearsal {
             (Look::NeedMore, Some(end)) => port.give_up(mode, prefix, end),
             (Look::NeedMore, None) => return Self::Settled(ShadowOutcome::Unseen),
         };
-        Self::Settled(match (decision, acted) {
+        Self::Settled(match (decision.unless_ingress_tls(ingress_tls), acted) {
             (Decision::Terminate(_), Decision::Terminate(_)) => return Self::SameHandshake,
             (
                 Decision::Terminate(_),

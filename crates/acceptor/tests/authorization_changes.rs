@@ -2,10 +2,15 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use meshtls_acceptor::{DetectionTimeout, PortProtocol};
-use meshtls_policy::MtlsMode::{Disable, Permissive, Strict};
+use meshtls_policy::{
+    MeshSettings,
+    MtlsMode::{Disable, Permissive, Strict},
+    PolicySet, Resources,
+};
+use meshtls_svid::SvidHandle;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
     time::{Instant, sleep},
@@ -13,7 +18,7 @@ use tokio::{
 
 use PortProtocol::{Auto, Http, Tcp};
 use common::{
-    CLIENT, Server, authorization, ca,
+    CLIENT, INGRESS_TLS, SERVER, Server, authorization, ca,
     client::{Client, Saw, with_svid},
     identity, mode, policies, profile,
 };
@@ -65,6 +70,108 @@ async fn policies_that_change_during_a_handshake() {
         assert_eq!(heard.accepted, result.is_ok(), "{case}");
         assert_eq!(heard.mode, decided, "{case}: the mode is that of the decision");
         assert_eq!(end, (Err(Saw::Closed), !heard.accepted), "{case}");
+    }
+}
+
+/// So does what the port and the trust domain come to meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_away_during_a_handshake_or_before_the_first_request() {
+    let ca = ca();
+    let svid = ca.svid(CLIENT);
+    let accepting = |domains: &[&str]| {
+        let settings = MeshSettings::default()
+            .with_trust_domain("elsewhere.example".parse().unwrap())
+            .with_accepted_trust_domains(domains.iter().map(|domain| domain.parse().unwrap()));
+        let resources = Resources::parse("test", &mode(Permissive)).unwrap();
+        PolicySet::compile(settings, &resources)
+    };
+    let here = ["cluster.local"];
+    let sidecar = mode(Disable) + INGRESS_TLS;
+    let written_only = mode(Permissive) + INGRESS_TLS;
+    for (protocol, alpn) in [(Auto, &["istio"][..]), (Http, &["istio"])] {
+        for (case, before, after, want) in [
+            ("the domain goes", accepting(&here), accepting(&[]), "trust_domain_not_accepted"),
+            ("the domain stays", accepting(&here), accepting(&here), "mesh"),
+            ("a Sidecar", policies(""), policies(&sidecar), "ingress_tls_unavailable"),
+            ("a Sidecar without effect", policies(""), policies(&written_only), "mesh"),
+        ] {
+            let case = format!("{case}, {protocol:?}");
+            let server = Server::new(&ca, Permissive, protocol);
+            server.policies.replace(before);
+            let (near, far) = duplex(1 << 16);
+            let mut client = Client::new(&profile(), near, with_svid(&svid, alpn));
+            let (result, end) =
+                tokio::join!(async { server.acceptor.accept(far, None).await.map(drop) }, async {
+                    if protocol == Auto {
+                        client.listen().await;
+                        server.policies.replace(after);
+                        client.handshake().await.unwrap();
+                    } else {
+                        client.handshake().await.unwrap();
+                        sleep(Duration::from_secs(1)).await;
+                        assert!(server.heard.all().is_empty(), "{case}");
+                        server.policies.replace(after);
+                        client.send(GET).await.unwrap();
+                    }
+                    let end = client.receive(1).await;
+                    let told = client.was_told_of_the_end();
+                    drop(client);
+                    (end, told)
+                });
+            let heard = server.heard.only();
+            assert_eq!(heard.label, want, "{case}");
+            assert_eq!(
+                (heard.accepted, result.is_ok()),
+                (want == "mesh", want == "mesh"),
+                "{case}"
+            );
+            assert_eq!(end, (Err(Saw::Closed), want != "mesh"), "{case}");
+        }
+    }
+}
+
+/// Who waits for its turn is verified by the roots that are trusted when the turn comes.
+#[tokio::test(start_paused = true)]
+async fn a_root_that_goes_before_the_handshake_has_its_turn() {
+    let (ca, other) = (ca(), ca());
+    let svid = ca.svid(CLIENT);
+    for (goes, want) in [(true, "untrusted_issuer"), (false, "mesh")] {
+        let handle = identity(&ca, ca.bundles());
+        let server = Server::with(
+            &profile(),
+            Arc::<SvidHandle>::clone(&handle),
+            Permissive,
+            Tcp,
+            |builder| builder.max_handshakes(1),
+        );
+        let (near, far) = duplex(1 << 16);
+        let mut stalled = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
+        let (near, late) = duplex(1 << 16);
+        let mut client = Client::new(&profile(), near, with_svid(&svid, &["istio"]));
+        let (_, result, (), ()) = tokio::join!(
+            server.acceptor.accept(far, None),
+            async {
+                // After the one that stalls.
+                sleep(Duration::from_millis(50)).await;
+                server.acceptor.accept(late, None).await.map(drop)
+            },
+            async {
+                stalled.listen().await;
+                sleep(Duration::from_millis(500)).await;
+                if goes {
+                    handle.replace(other.svid(SERVER), other.bundles());
+                }
+                drop(stalled);
+            },
+            async {
+                client.handshake().await.ok();
+                client.receive(1).await.ok();
+                drop(client);
+            }
+        );
+        assert_eq!(result.is_ok(), !goes, "{result:?}");
+        assert_eq!(server.heard.labels().last(), Some(&want));
+        assert_eq!(server.heard.all().len(), 2);
     }
 }
 

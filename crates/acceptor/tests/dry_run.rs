@@ -18,7 +18,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 use PortProtocol::{Auto, Http, Tcp};
 use ShadowOutcome::{Accept, Handshake, Refuse, Unseen};
 use common::{
-    CLIENT, Heard, Server, ca,
+    CLIENT, Heard, INGRESS_TLS, Server, ca,
     client::{Client, Hello, anonymous, with_svid},
     identity, profile, tcp_pair,
 };
@@ -189,6 +189,29 @@ async fn tls_that_a_policy_on_trial_would_refuse_or_accept() {
         let (got, text) = heard.shadow.unwrap();
         assert_eq!(got, shadow, "{case}: {acts}, {trial} on trial");
         assert!(text.ends_with(&format!(" {trial} by foo/default")), "{text}");
+    }
+}
+
+/// Under DISABLE the block of a `Sidecar` would have the port to itself; under another mode it would not.
+#[tokio::test]
+async fn a_sidecar_that_a_policy_on_trial_would_let_end_tls() {
+    let ca = ca();
+    let unavailable = "ingress_tls_unavailable";
+    for (acts, trial, protocol, outcome, shadow) in [
+        (Permissive, Disable, Auto, "plaintext", Refuse(unavailable)),
+        (Permissive, Disable, Tcp, "plaintext", Refuse(unavailable)),
+        (Strict, Disable, Http, "plaintext_under_strict", Refuse(unavailable)),
+        (Permissive, Strict, Auto, "plaintext", Refuse("plaintext_under_strict")),
+        (Disable, Permissive, Auto, unavailable, Accept),
+    ] {
+        let server = server(&ca, acts, trial, protocol);
+        let namespace = "---\n{ apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: { name: default, \
+            namespace: foo, annotations: { meshtls.dev/dry-run: 'true' } }, spec: { mtls: { mode: ";
+        let text = format!("{}{namespace}{trial} }} }} }}\n{INGRESS_TLS}", common::mode(acts));
+        server.policies.replace(common::policies(&text));
+        let heard = plaintext(&server, GET).await;
+        assert_eq!(heard.label, outcome, "{acts}, {trial} on trial");
+        assert_eq!(heard.shadow.unwrap().0, shadow, "{acts}, {trial} on trial");
     }
 }
 

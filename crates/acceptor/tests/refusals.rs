@@ -23,7 +23,7 @@ use tokio::{
 
 use PortProtocol::{Auto, Http, Tcp};
 use common::{
-    CLIENT, Server, ca,
+    CLIENT, INGRESS_TLS, Server, ca,
     client::{Client, Hello, Saw, Version, anonymous, ending, saw, with_svid},
     identity, mode, policies, profile, profiles,
     refused::{last_of, play, refused},
@@ -53,18 +53,6 @@ async fn hello(profile: &TlsProfile, alpn: &[&str]) -> Vec<u8> {
     client.sent
 }
 
-/// A `Sidecar` of namespace `foo` that ends TLS on the port.
-const INGRESS_TLS: &str = "---
-apiVersion: networking.istio.io/v1
-kind: Sidecar
-metadata: { name: ingress, namespace: foo }
-spec:
-  ingress:
-  - port: { number: 8080, protocol: HTTPS, name: external }
-    defaultEndpoint: 127.0.0.1:80
-    tls: { mode: SIMPLE, serverCertificate: /tls.crt, privateKey: /tls.key }
-";
-
 #[tokio::test]
 async fn where_a_sidecar_ends_tls_nothing_is_let_in() {
     let mesh_name = hello(&profile(), &["istio"]).await;
@@ -89,6 +77,29 @@ async fn where_a_sidecar_ends_tls_nothing_is_let_in() {
             assert_eq!(refusal.reason(), "ingress_tls_unavailable");
             assert_eq!(end, Saw::Reset, "{case}");
         }
+    }
+}
+
+/// STRICT in place of DISABLE must not let members of the mesh in.
+#[tokio::test]
+async fn where_a_sidecar_ends_tls_tightened_policies_let_nothing_in_either() {
+    let mesh_name = hello(&profile(), &["istio"]).await;
+    for (bytes, want) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], "plaintext_under_strict"),
+        (&mesh_name, "ingress_tls_unavailable"),
+    ] {
+        let server = Server::new(&ca(), Disable, Auto);
+        let tightened = policies(&(mode(Disable) + INGRESS_TLS)).tightened();
+        server.policies.replace(tightened);
+        let (mut near, far) = tcp_pair().await;
+        let (result, end) = tokio::join!(server.acceptor.accept(far, None), async {
+            near.write_all(bytes).await.unwrap();
+            ending(&mut near).await
+        });
+        assert_eq!((result.unwrap_err().reason(), end), (want, Saw::Reset));
+        let heard = server.heard.only();
+        assert_eq!(heard.label, want);
+        assert_eq!(heard.winner, "no policy: the policies are tightened to STRICT");
     }
 }
 

@@ -51,7 +51,8 @@ impl PolicySet {
     ///
     /// It is what servers do that is tightened. What clients do stays as the policies say, because the other end is not
     /// tightened with them: [`namespace_mode`](Self::namespace_mode) and [`outbound`](Self::outbound) answer as before.
-    /// Clients that DISABLE tells to send plaintext are refused, then.
+    /// Clients that DISABLE tells to send plaintext are refused, then. A port whose TLS a `Sidecar` ends
+    /// ([`ingress_tls`](Self::ingress_tls)) is not opened to the mesh: that block goes by the mode as written.
     #[must_use]
     pub fn tightened(&self) -> Self {
         Self { tightened: true, ..self.clone() }

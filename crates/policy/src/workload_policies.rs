@@ -54,7 +54,17 @@ impl WorkloadPolicies {
     /// As [`PolicySet::ingress_tls`] for this workload.
     pub fn ingress_tls(&self, port: u16) -> Option<IngressTls<'_>> {
         let enabled = self.set.settings().sidecar_ingress_tls;
-        self.sidecar.as_ref()?.tls(port, self.mode(port), enabled)
+        let mode = self.modes.enforced.mode_as_written(port);
+        self.sidecar.as_ref()?.tls(port, mode, enabled)
+    }
+
+    /// What [`ingress_tls`](Self::ingress_tls) would answer if no policy were on trial, as for [`shadow`](Self::shadow). Without
+    /// one that would count it is the same.
+    pub fn shadow_ingress_tls(&self, port: u16) -> Option<IngressTls<'_>> {
+        let enabled = self.set.settings().sidecar_ingress_tls;
+        let modes = self.modes.trial.as_ref().unwrap_or(&self.modes.enforced);
+        let mode = modes.mode_as_written(port);
+        self.sidecar.as_ref()?.tls(port, mode, enabled)
     }
 
     /// As [`PolicySet::shadow`] for this workload.
@@ -111,6 +121,10 @@ impl Modes {
         if self.tightened {
             return MtlsMode::Strict;
         }
+        self.mode_as_written(port)
+    }
+
+    fn mode_as_written(&self, port: u16) -> MtlsMode {
         let workload = self.levels.workload.as_ref();
         workload
             .and_then(|policy| policy.port_mode(port))

@@ -112,9 +112,9 @@ fn the_explanation_says_so_where_it_decides() {
     assert_eq!(as_before.levels.last().unwrap().level, Level::Port, "STRICT without it");
 }
 
-/// TLS that a Sidecar ends at a DISABLE port is no mesh mTLS: it goes with the mode.
+/// A block that has a DISABLE port to itself keeps it: the port must not become open to members of the mesh.
 #[test]
-fn a_sidecar_ends_no_tls_then() {
+fn a_sidecar_ends_tls_as_before() {
     let sidecar = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: { name: a, namespace: 'off' }\n\
         spec: { ingress: [{ port: { number: 80, protocol: HTTPS, name: web }, defaultEndpoint: '127.0.0.1:8080', \
         tls: { mode: SIMPLE, serverCertificate: /a, privateKey: /b } }] }\n";
@@ -123,13 +123,14 @@ fn a_sidecar_ends_no_tls_then() {
     let set = Arc::new(PolicySet::compile(MeshSettings::default(), &resources));
     let tightened = Arc::new(set.tightened());
     let off = workload("off");
-    let mode = MtlsMode::Strict;
-    for (name, set, want) in [
-        ("as written", set, IngressEffect::Applies),
-        ("tightened", tightened, IngressEffect::MeshMtls { mode }),
-    ] {
+    for (name, set) in [("as written", set), ("tightened", tightened)] {
+        let want = IngressEffect::Applies;
         assert_eq!(set.ingress_tls(&off, 80).unwrap().effect(), want, "{name}");
-        assert_eq!(set.for_workload(&off).ingress_tls(80).unwrap().effect(), want, "{name}");
+        let view = set.for_workload(&off);
+        assert_eq!(view.ingress_tls(80).unwrap().effect(), want, "{name}");
+        assert_eq!(view.shadow_ingress_tls(80).unwrap().effect(), want, "{name}");
+        let explained = set.explain_ingress(&off, 80);
+        assert_eq!((explained.effect, explained.mode), (Some(want), MtlsMode::Disable), "{name}");
     }
 }
 

@@ -150,6 +150,18 @@ pub(crate) fn mode(mode: MtlsMode) -> String {
     )
 }
 
+/// A `Sidecar` of namespace `foo` that ends TLS on the port under DISABLE.
+pub(crate) const INGRESS_TLS: &str = "---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: ingress, namespace: foo }
+spec:
+  ingress:
+  - port: { number: 8080, protocol: HTTPS, name: external }
+    defaultEndpoint: 127.0.0.1:80
+    tls: { mode: SIMPLE, serverCertificate: /tls.crt, privateKey: /tls.key }
+";
+
 /// What an observer was told of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {

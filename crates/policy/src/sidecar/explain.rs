@@ -33,7 +33,7 @@ impl PolicySet {
         IngressExplanation {
             workload: workload.clone(),
             port,
-            mode: self.resolve(workload, port).mode(),
+            mode: self.resolve_as_written(workload, port).mode(),
             sidecar: winner.map(|winner| winner.name.clone()),
             described: listener.is_some(),
             default_endpoint: listener.and_then(|listener| listener.default_endpoint.clone()),
@@ -94,7 +94,7 @@ pub struct IngressExplanation {
     pub workload: Workload,
     /// The workload port asked about.
     pub port: u16,
-    /// The port's mode.
+    /// The port's mode as the policies say, also where the set was [`tightened`](PolicySet::tightened).
     pub mode: MtlsMode,
     /// The `Sidecar` that is for the workload.
     pub sidecar: Option<ResourceName>,

@@ -13,9 +13,12 @@ impl PolicySet {
     ///
     /// `port` is the port the workload listens on. `None`: no `Sidecar` is for the workload, or the one that is has no TLS
     /// block for the port. [`explain_ingress`](Self::explain_ingress) tells these apart.
+    ///
+    /// It goes by the mode that the policies say, also where the set was [`tightened`](Self::tightened): a block that keeps
+    /// members of the mesh out goes on doing so.
     pub fn ingress_tls(&self, workload: &Workload, port: u16) -> Option<IngressTls<'_>> {
         let sidecar = self.sidecars().of(self, workload)?;
-        let mode = self.resolve(workload, port).mode();
+        let mode = self.resolve_as_written(workload, port).mode();
         sidecar.tls(port, mode, self.settings().sidecar_ingress_tls)
     }
 }
