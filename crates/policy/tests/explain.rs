@@ -255,3 +255,30 @@ fn workload_in_the_root_namespace() {
     assert!(text.contains("  foo/default: of another namespace\n"), "{text}");
     assert!(text.contains("only the mesh policy applies to it"), "{text}");
 }
+
+/// istio/ztunnel#792: STRICT but for one PERMISSIVE port. That port, and no other, takes plaintext, and clients of the mesh go on
+/// with mTLS on all of them.
+#[test]
+fn ztunnel_issue_792_the_exception_is_for_its_port_alone() {
+    let policy = PeerAuthentication::new("default", "strict-and-permissive-mtls")
+        .with_selector([("app", "httpbin")])
+        .with_mode(MtlsMode::Strict)
+        .with_port(8080, MtlsMode::Permissive);
+    let set = PolicySet::compile(
+        MeshSettings::default(),
+        &Resources::default().with_peer_authentications([policy]),
+    );
+    let httpbin = Workload::new("default", [("app", "httpbin")]);
+    for (port, mode, winner) in [
+        (
+            8080,
+            MtlsMode::Permissive,
+            "port entry of workload policy default/strict-and-permissive-mtls",
+        ),
+        (9090, MtlsMode::Strict, "workload policy default/strict-and-permissive-mtls"),
+    ] {
+        let explanation = set.explain(&httpbin, port);
+        assert_eq!(explanation.mode, mode, "{port}");
+        assert_eq!(explanation.winner.to_string(), winner, "{port}");
+    }
+}
