@@ -218,6 +218,12 @@ fn names() {
         ("own", prod(), "prod.example/ns/bar/sa/curl", None),
         ("an alias", alias("old.example"), "old.example/ns/bar/sa/curl", None),
         ("foreign", prod(), "old.example/ns/bar/sa/curl", Some("MT207")),
+        (
+            "foreign, and accepted",
+            prod().with_accepted_trust_domains(["old.example".parse().unwrap()]),
+            "old.example/ns/bar/sa/curl",
+            None,
+        ),
         ("foreign, with a star behind", prod(), "old.example/ns/bar/sa/*", Some("MT207")),
         ("a star before", prod(), "*/ns/bar/sa/curl", None),
         ("a star before part of a domain", prod(), "*.example/ns/bar/sa/curl", None),

@@ -110,58 +110,7 @@ spec:
 }
 
 /// S4: mTLS for all, off on the port that outsiders use, where the workload ends TLS itself.
-const INGRESS: &str = r#"
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata:
-  name: default
-  namespace: test
-spec:
-  mtls:
-    mode: STRICT
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata:
-  name: disable-peer-auth-for-external-mtls-port
-  namespace: test
-spec:
-  selector:
-    matchLabels:
-      app: httpbin
-  mtls:
-    mode: STRICT
-  portLevelMtls:
-    9080:
-      mode: DISABLE
----
-apiVersion: networking.istio.io/v1
-kind: Sidecar
-metadata:
-  name: ingress-sidecar
-  namespace: test
-spec:
-  workloadSelector:
-    labels:
-      app: httpbin
-      version: v1
-  ingress:
-  - port:
-      number: 9080
-      protocol: HTTPS
-      name: external
-    defaultEndpoint: 0.0.0.0:80
-    tls:
-      mode: MUTUAL
-      privateKey: "/etc/istio/tls-certs/tls.key"
-      serverCertificate: "/etc/istio/tls-certs/tls.crt"
-      caCertificates: "/etc/istio/tls-ca-certs/ca.crt"
-  - port:
-      number: 9081
-      protocol: HTTP
-      name: internal
-    defaultEndpoint: 0.0.0.0:80
-"#;
+const INGRESS: &str = include_str!("../stories/ingress.yaml");
 
 /// The workload of S4, and its Service.
 const HTTPBIN: &str = "

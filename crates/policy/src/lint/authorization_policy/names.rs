@@ -74,7 +74,9 @@ fn star(value: &str, add: &mut Add<'_>) {
 
 /// A peer of a foreign trust domain is not accepted to begin with.
 fn trust_domain(context: &Context<'_>, domain: &str, value: &str, add: &mut Add<'_>) {
-    if domain != POINTER && !domain.contains('*') && !is_own(context, domain) {
+    let mut accepted = context.settings.accepted_trust_domains.iter();
+    let known = is_own(context, domain) || accepted.any(|known| known.as_str() == domain);
+    if domain != POINTER && !domain.contains('*') && !known {
         add(
             Code::ForeignTrustDomain,
             format!(
@@ -83,7 +85,7 @@ fn trust_domain(context: &Context<'_>, domain: &str, value: &str, add: &mut Add<
                 names(context),
                 shorten(value)
             ),
-            "a trust domain of the mesh; or make this one an alias".to_owned(),
+            "a trust domain of the mesh; or make this one an alias, or accept it".to_owned(),
         );
     }
 }
