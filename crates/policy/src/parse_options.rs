@@ -18,8 +18,9 @@ pub struct ParseOptions {
 }
 
 impl ParseOptions {
-    /// The deepest nesting that can be allowed: each level takes a piece of the stack.
-    pub const DEEPEST: usize = 128;
+    /// The deepest nesting that can be allowed: each level takes a piece of the stack, and what is printed again goes through
+    /// JSON, whose reader stops short of 128 levels.
+    pub const DEEPEST: usize = 120;
 
     /// Sets the longest text, in bytes.
     #[must_use]

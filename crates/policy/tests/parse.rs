@@ -244,9 +244,16 @@ fn nesting_takes_little_stack() {
     let deep = |open: &str, core: &str, close: &str, levels: usize| {
         format!("{}{core}{}", open.repeat(levels), close.repeat(levels))
     };
-    let object = format!("{{apiVersion: v1, kind: X, x: {}}}", deep("{a: ", "b", "}", 126));
-    let list =
-        deep("{apiVersion: v1, kind: List, items: [", &policy("{}").replace('\n', ", "), "]}", 62);
+    let object = format!(
+        "{{apiVersion: v1, kind: X, x: {}}}",
+        deep("{a: ", "b", "}", ParseOptions::DEEPEST - 2)
+    );
+    let list = deep(
+        "{apiVersion: v1, kind: List, items: [",
+        &policy("{}").replace('\n', ", "),
+        "]}",
+        ParseOptions::DEEPEST / 2 - 2,
+    );
     let list = list
         .replace("apiVersion: security", "{apiVersion: security")
         .replace(", ]", "}]");

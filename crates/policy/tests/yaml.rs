@@ -328,3 +328,22 @@ fn joined_texts_hold_every_kind() {
     }
     assert_eq!(joined, read);
 }
+
+/// A value that was kept as it was written is printed however deep it nests.
+#[test]
+fn the_deepest_text_is_printed() {
+    let options = ParseOptions::default().with_max_depth(usize::MAX);
+    // The lists stand four objects deep.
+    let nested = |levels: usize| {
+        let value = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let text = format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: a, namespace: b }}\n\
+             spec: {{ host: a.b.c, trafficPolicy: {{ loadBalancer: {{ warmup: {value} }} }} }}\n"
+        );
+        Resources::parse_with("deep.yaml", &text, &options)
+    };
+    let deepest = nested(ParseOptions::DEEPEST - 4).unwrap();
+    let again = Resources::parse_with("again.yaml", &deepest.to_yaml(), &options).unwrap();
+    assert_eq!(again, deepest);
+    assert_eq!(nested(ParseOptions::DEEPEST - 3).unwrap_err().reason(), "too_deep");
+}
