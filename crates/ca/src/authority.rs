@@ -296,6 +296,9 @@ pub enum IssueError {
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The authority cannot be reached now: the directory it is kept in, for one.
+    #[error("the authority cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl IssueError {
@@ -310,6 +313,7 @@ impl IssueError {
             Self::SignerNotYetValid { .. } => "signer_not_yet_valid",
             Self::Serial(_) => "no_serial",
             Self::Sign(_) => "not_signed",
+            Self::Unavailable(_) => "authority_unavailable",
         }
     }
 }

@@ -15,7 +15,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use crate::{KeyAlgorithm, PublicKey, SignError, Signer};
+use crate::{KeyAlgorithm, KeyType, PublicKey, SignError, Signer};
 use crate::{pem, pkcs8};
 
 /// A private key and its public half. The key is wiped from memory when this is dropped.
@@ -30,21 +30,6 @@ enum Secret {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
-}
-
-/// The kinds of keys that can be asked for.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum KeyType {
-    /// ECDSA on P-256. The default.
-    #[default]
-    P256,
-    /// ECDSA on P-384.
-    P384,
-    /// Ed25519. Browsers and some TLS stacks do not take it.
-    Ed25519,
-    /// RSA of 2048 bits. Generated only with the feature `aws-lc-rs`; loaded with either backend.
-    Rsa2048,
 }
 
 /// Why there is no key.

@@ -30,8 +30,11 @@ pub mod csr;
 mod from_pem;
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 mod generate;
+#[cfg(feature = "authority")]
+mod issuing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod key_pair;
+mod key_type;
 #[cfg(feature = "authority")]
 mod load;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -51,8 +54,11 @@ pub use authority::{Authority, IssueError, IssueRequest};
 pub use from_pem::{AuthorityPem, FromPemError};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use generate::{AuthorityOptions, GenerateError};
+#[cfg(feature = "authority")]
+pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
-pub use key_pair::{KeyError, KeyPair, KeyType};
+pub use key_pair::{KeyError, KeyPair};
+pub use key_type::KeyType;
 #[cfg(feature = "authority")]
 pub use load::LoadAuthorityError;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
