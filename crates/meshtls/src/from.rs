@@ -22,12 +22,7 @@ pub enum IdentityFrom {
     /// Whoever answers requests, such as a certificate authority at the other end of a network. It is asked in the background: the
     /// workload starts without an identity and refuses handshakes until the first answer
     /// ([`Workload::identity_ready`](crate::Workload::identity_ready) waits for it).
-    Issuer {
-        /// Who answers.
-        issuer: Arc<dyn Issuer>,
-        /// How long each X509-SVID is to live; `None` leaves it to the issuer.
-        ttl: Option<Duration>,
-    },
+    Issuer(Arc<dyn Issuer>),
     /// Anything that gives snapshots. It keeps itself fresh.
     Source(Arc<dyn SvidSource>),
 }
@@ -38,11 +33,6 @@ impl IdentityFrom {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "ring", feature = "aws-lc-rs"))))]
     pub fn ca_dir(directory: impl AsRef<Path>) -> Self {
         Self::CaDir(directory.as_ref().to_owned())
-    }
-
-    /// [`IdentityFrom::Issuer`], which says how long X509-SVIDs live.
-    pub fn issuer(issuer: Arc<dyn Issuer>) -> Self {
-        Self::Issuer { issuer, ttl: None }
     }
 
     /// [`IdentityFrom::PemFiles`]: the chain (leaf first), its key, and the trust anchors of the own trust domain.

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meshtls_acceptor::{Acceptor, AcceptorBuilder, Observer, Ready};
+use meshtls_ca::KeyType;
 use meshtls_connector::{self as connector, Connector, ConnectorBuilder};
 use meshtls_identity::{ServiceAccountId, TrustDomain};
 use meshtls_policy::{
@@ -50,6 +52,8 @@ impl Workload {
             subject: Subject::new(id.namespace(), Labels::default()),
             id,
             identity,
+            svid_ttl: None,
+            key_type: KeyType::default(),
             profile: None,
             policies: PoliciesFrom::default(),
             services: Services::From(Box::default()),
@@ -207,6 +211,8 @@ impl fmt::Debug for Workload {
 pub struct WorkloadBuilder {
     id: ServiceAccountId,
     identity: IdentityFrom,
+    svid_ttl: Option<Duration>,
+    key_type: KeyType,
     subject: Subject,
     settings: MeshSettings,
     profile: Option<TlsProfile>,
@@ -255,6 +261,19 @@ impl WorkloadBuilder {
     /// ```
     pub fn mesh_settings(mut self, settings: MeshSettings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets how long each X509-SVID lives, counted from its issuance. Default: what the issuer gives, 24 hours for a CA directory. It
+    /// is renewed at half of that. PEM files say it themselves.
+    pub fn svid_ttl(mut self, ttl: Duration) -> Self {
+        self.svid_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets the kind of key that is drawn for each X509-SVID. Default P-256. PEM files bring theirs along.
+    pub fn svid_key_type(mut self, key_type: KeyType) -> Self {
+        self.key_type = key_type;
         self
     }
 
@@ -375,7 +394,11 @@ impl WorkloadBuilder {
         watches: &mut Vec<Watch>,
     ) -> Result<(Arc<dyn SvidSource>, Option<Renewed>), StartError> {
         let id = self.id.spiffe_id();
-        let wanted = Wanted::new(id.clone());
+        let wanted = Wanted::new(id.clone()).with_key_type(self.key_type);
+        let wanted = match self.svid_ttl {
+            Some(ttl) => wanted.with_ttl(ttl),
+            None => wanted,
+        };
         let (domains, profile) = (self.settings.domains(), profile.clone());
         let renewal = match &self.identity {
             #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -388,8 +411,7 @@ impl WorkloadBuilder {
                     .reporter(Arc::clone(&self.reporter));
                 Renewal::at_hand(Arc::new(files), wanted, domains, profile)
             }
-            IdentityFrom::Issuer { issuer, ttl } => {
-                let wanted = ttl.map_or(wanted.clone(), |ttl| wanted.with_ttl(ttl));
+            IdentityFrom::Issuer(issuer) => {
                 Ok(Renewal::new(Arc::clone(issuer), wanted, domains, profile))
             }
             IdentityFrom::Source(source) => {
