@@ -16,7 +16,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::reports::Reports;
 
-const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
+pub(crate) const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
 
 /// Every test runs once with each. The output of a failed test ends with the provider's name.
 fn profiles() -> impl Iterator<Item = TlsProfile> {
@@ -29,15 +29,15 @@ fn profiles() -> impl Iterator<Item = TlsProfile> {
 }
 
 /// Three files, and a clock.
-struct Files {
-    directory: TempDir,
-    clock: Arc<ManualClock>,
-    ca: TestCa,
-    profile: TlsProfile,
+pub(crate) struct Files {
+    pub(crate) directory: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ca: TestCa,
+    pub(crate) profile: TlsProfile,
 }
 
 impl Files {
-    fn new(profile: &TlsProfile) -> Self {
+    pub(crate) fn new(profile: &TlsProfile) -> Self {
         let ca = TestCa::new("prod.example");
         let clock = Arc::new(ManualClock::new(ca.now()));
         let profile = profile.clone().with_time(Arc::<ManualClock>::clone(&clock));
@@ -47,12 +47,12 @@ impl Files {
         files
     }
 
-    fn paths(&self) -> IdentityPaths {
+    pub(crate) fn paths(&self) -> IdentityPaths {
         let at = |name| self.directory.path().join(name);
         IdentityPaths { certificate: at("tls.crt"), key: at("tls.key"), roots: at("ca.crt") }
     }
 
-    fn write(&self, svid: &X509Svid) {
+    pub(crate) fn write(&self, svid: &X509Svid) {
         fs::write(self.paths().certificate, svid.chain_pem()).unwrap();
         self.write_key(&svid.key_pem());
     }
@@ -71,18 +71,18 @@ impl Files {
     #[cfg(not(unix))]
     fn set_key_mode(&self, _: u32) {}
 
-    fn source(&self) -> PemFiles {
+    pub(crate) fn source(&self) -> PemFiles {
         PemFiles::new(self.paths(), self.ca.trust_domain().clone())
     }
 
-    fn open(&self, files: PemFiles) -> Result<Renewal, IdentityError> {
+    pub(crate) fn open(&self, files: PemFiles) -> Result<Renewal, IdentityError> {
         let aliases = ["old.example".parse().unwrap()];
         let domains = MeshDomains::new(self.ca.trust_domain().clone(), aliases);
         let wanted = Wanted::new(ID.parse().unwrap());
         Renewal::at_hand(Arc::new(files), wanted, domains, self.profile.clone())
     }
 
-    fn watched(&self, change: IdentityChange) -> Watched {
+    pub(crate) fn watched(&self, change: IdentityChange) -> Watched {
         let reports = Reports::new();
         let source = self.source().reporter(Arc::<Reports>::clone(&reports));
         let renewal = self
@@ -94,9 +94,9 @@ impl Files {
     }
 }
 
-struct Watched {
-    live: Arc<LiveSvid>,
-    reports: Arc<Reports>,
+pub(crate) struct Watched {
+    pub(crate) live: Arc<LiveSvid>,
+    pub(crate) reports: Arc<Reports>,
     _watch: Watch,
 }
 
