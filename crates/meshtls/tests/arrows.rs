@@ -56,7 +56,7 @@ const TABLE: &[Row] = &[
     row("meshtls-ca",        L2, "meshtls-identity meshtls-svid rcgen x509-parser", "rustls-webpki"),
     row("meshtls-rustls",    L2, "meshtls-identity meshtls-svid rustls tokio tokio-rustls", "meshtls-testkit"),
     row("meshtls-testkit",   Testkit, "meshtls-ca meshtls-identity meshtls-svid rustls tokio", ""),
-    row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit"),
+    row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit tokio-rustls"),
     row("meshtls-acceptor",  L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
     row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit tokio-rustls"),
     row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit tokio-rustls"),

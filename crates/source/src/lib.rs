@@ -28,13 +28,30 @@
 //! # Sources
 //!
 //! Istio's agent (`security/pkg/nodeagent/cache/secretcache.go`) for the renewal clock, ztunnel
-//! (`src/identity/manager.rs`) for the backoff; the rest is our choice and is said where it is made.
+//! (`src/identity/manager.rs`) for the backoff;
+//! [SPIFFE Federation](https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Federation.md) for bundle endpoints. The rest
+//! is our choice and is said where it is made.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 mod authority_identity;
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 mod backoff;
+#[cfg(feature = "federation")]
+mod bundle_endpoint;
+#[cfg(feature = "federation")]
+mod bundle_fetch;
+#[cfg(feature = "federation")]
+mod bundle_refresh;
 mod check;
+mod federated;
+mod federated_file;
+mod federation;
+mod federation_error;
+mod federation_health;
+#[cfg(feature = "federation")]
+mod fetch_error;
 mod freshness;
 mod identity_error;
 mod identity_files;
@@ -51,7 +68,20 @@ mod watch;
 
 #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
 pub use authority_identity::{AuthorityIdentity, Wanted};
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use bundle_endpoint::{BundleEndpoint, EndpointError, WhenEmpty};
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use bundle_refresh::{DEFAULT_REFRESH, LONGEST_REFRESH, SHORTEST_REFRESH};
 pub use check::IdentityChange;
+pub use federated::FederatedBundles;
+pub use federation::Federation;
+pub use federation_error::FederationError;
+pub use federation_health::{FederationHealth, FederationStatus};
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use fetch_error::FetchError;
 pub use freshness::WhenStale;
 pub use identity_error::IdentityError;
 pub use identity_files::{IdentityFiles, IdentityPaths};

@@ -2,7 +2,6 @@
 //! written by OpenSSL and a script, so that reading is not tested by our own writing alone.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-#![expect(clippy::indexing_slicing, reason = "a test fails by a panic")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -225,7 +224,7 @@ fn a_clone_is_equal_and_of_its_own() {
     assert_eq!(clone, bundle);
     assert_ne!(TestCa::new("prod.example").bundle(), bundle);
     let both =
-        meshtls_svid::TrustBundles::new([bundle.clone(), TestCa::new("prod.example").bundle()]);
+        meshtls_svid::TrustBundles::new([bundle, TestCa::new("prod.example").bundle()]);
     assert_eq!(both.bundle_for(&prod()).unwrap().anchors().len(), 2);
     assert_eq!(clone.anchors().len(), 1, "merging one leaves the other alone");
     assert_eq!(both.clone().bundle_for(&prod()), both.bundle_for(&prod()));
