@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, LOCATION};
 use hyper::{Request, Response, StatusCode};
@@ -130,14 +130,15 @@ async fn body_of(response: Response<Incoming>) -> Result<Bytes, FetchError> {
     if status != StatusCode::OK {
         return Err(FetchError::Status { status: status.as_u16() });
     }
-    match Limited::new(response.into_body(), MAX_DOCUMENT_BYTES)
-        .collect()
-        .await
-    {
+    let too_large = FetchError::BodyTooLarge { max: MAX_DOCUMENT_BYTES };
+    let body = response.into_body();
+    // What is announced as too large need not be read.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |least| least > MAX_DOCUMENT_BYTES) {
+        return Err(too_large);
+    }
+    match Limited::new(body, MAX_DOCUMENT_BYTES).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(FetchError::BodyTooLarge { max: MAX_DOCUMENT_BYTES })
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large),
         Err(error) => Err(refused(&*error).unwrap_or(FetchError::Http(error))),
     }
 }
@@ -166,7 +167,7 @@ fn refused(error: &(dyn Error + 'static)) -> Option<FetchError> {
         if let Some(io) = error.downcast_ref::<io::Error>()
             && let Some(refusal) = refusal_of(io)
         {
-            return Some(FetchError::Refused(refusal.clone()));
+            return Some(FetchError::Refused(*refusal));
         }
         cause = error.source();
     }

@@ -148,8 +148,11 @@ impl<F: Fetch> Refresh<F> {
     }
 
     fn fail(&mut self, source: FetchError) {
-        let trust_domain = self.trust_domain.clone();
-        let error = FederationError::Fetch { trust_domain, url: self.url.clone(), source };
+        let error = FederationError::Fetch {
+            trust_domain: self.trust_domain.clone(),
+            url: self.url.clone(),
+            source: Box::new(source),
+        };
         self.failures = self.failures.saturating_add(1);
         self.health.failed(&self.trust_domain, &error);
         let reason = error.reason();

@@ -49,7 +49,7 @@ pub enum FederationError {
         /// Where it was fetched from.
         url: String,
         /// What went wrong.
-        source: crate::FetchError,
+        source: Box<crate::FetchError>,
     },
 }
 

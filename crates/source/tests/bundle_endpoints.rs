@@ -68,6 +68,9 @@ impl Served {
                     Answers::Plain(bytes) => {
                         // A client that is told nonsense may be gone already.
                         tcp.write_all(bytes).await.ok();
+                        tcp.shutdown().await.ok();
+                        // What it has sent must be read, or the end would be a reset.
+                        tokio::io::copy(&mut tcp, &mut tokio::io::sink()).await.ok();
                     }
                     Answers::Tls(config, answer) => {
                         let acceptor = TlsAcceptor::from(Arc::clone(config));
@@ -286,7 +289,7 @@ async fn each_failure_has_its_reason() {
     }
 
     for (name, answers, reason) in [
-        ("another name", web_server(&web, "127.0.0.2", good()), "server_name_mismatch"),
+        ("another name", web_server(&web, "127.0.0.2", good()), "wrong_server_name"),
         ("another authority", web_server(&ca, "127.0.0.1", good()), "untrusted_issuer"),
     ] {
         let served = Served::start(answers).await;
@@ -298,8 +301,11 @@ async fn each_failure_has_its_reason() {
         assert_eq!(error.reason(), reason, "{name}");
     }
 
-    let gone = Served::start(Answers::Silence).await.url();
-    tokio::task::yield_now().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let gone = format!("https://{gone}/");
     let error = by_web(&gone, &web)
         .fetch(&profile(provider()), &[])
         .await

@@ -223,8 +223,7 @@ fn a_clone_is_equal_and_of_its_own() {
     let clone = bundle.clone();
     assert_eq!(clone, bundle);
     assert_ne!(TestCa::new("prod.example").bundle(), bundle);
-    let both =
-        meshtls_svid::TrustBundles::new([bundle, TestCa::new("prod.example").bundle()]);
+    let both = meshtls_svid::TrustBundles::new([bundle, TestCa::new("prod.example").bundle()]);
     assert_eq!(both.bundle_for(&prod()).unwrap().anchors().len(), 2);
     assert_eq!(clone.anchors().len(), 1, "merging one leaves the other alone");
     assert_eq!(both.clone().bundle_for(&prod()), both.bundle_for(&prod()));

@@ -29,14 +29,16 @@ struct Script {
     start: Instant,
     answers: Arc<Mutex<VecDeque<BundleDocument>>>,
     asked: Arc<Mutex<Vec<u64>>>,
+    known: Arc<Mutex<Vec<TrustBundle>>>,
 }
 
 impl Fetch for Script {
-    async fn fetch(&self, _known: &[TrustBundle]) -> Result<BundleDocument, FetchError> {
+    async fn fetch(&self, known: &[TrustBundle]) -> Result<BundleDocument, FetchError> {
         self.asked
             .lock()
             .unwrap()
             .push(self.start.elapsed().as_secs());
+        *self.known.lock().unwrap() = known.to_vec();
         let answer = self.answers.lock().unwrap().pop_front();
         answer.ok_or(FetchError::Status { status: 503 })
     }
@@ -72,6 +74,7 @@ impl Running {
             start: Instant::now(),
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             asked: Arc::default(),
+            known: Arc::default(),
         };
         let reports = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&reports);
@@ -266,6 +269,17 @@ async fn an_empty_document_keeps_the_bundle_or_ends_the_trust_as_was_asked_for()
     assert_eq!(running.in_use(), None);
     running.after(905).await;
     assert_eq!(running.in_use().as_ref(), again.bundle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fetch_is_verified_by_what_was_fetched_last() {
+    let (first, second) = (document(), document());
+    let running = Running::start(WhenEmpty::Keep, [first.clone(), second.clone()]);
+    for (at, want) in [(0, None), (300, first.bundle()), (600, second.bundle())] {
+        running.after(at).await;
+        let known = running.script.known.lock().unwrap().clone();
+        assert_eq!(known.first(), want, "after {at} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]

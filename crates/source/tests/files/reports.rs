@@ -17,6 +17,15 @@ impl Reporter for Reports {
             Report::PoliciesStale { age, then } => format!("stale {} s: {then:?}", age.as_secs()),
             Report::IdentityReplaced { generation } => format!("generation {generation}"),
             Report::IdentityKept(error) => format!("kept: {}", error.reason()),
+            Report::FederatedBundleReplaced { trust_domain, sequence } => {
+                format!("{trust_domain} {sequence:?}")
+            }
+            Report::FederatedBundleKept { trust_domain, error } => {
+                format!("{trust_domain} kept: {}", error.reason())
+            }
+            Report::FederatedBundleConfirmed { trust_domain } => {
+                format!("{trust_domain} confirmed")
+            }
             Report::KeyExposed { mode, .. } => format!("exposed {mode:o}"),
             Report::Recovered => "recovered".to_owned(),
             other => panic!("{other:?}"),
