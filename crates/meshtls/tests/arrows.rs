@@ -62,6 +62,7 @@ const TABLE: &[Row] = &[
     row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit tokio-rustls"),
     row("flags",             Shared, "meshtls", ""),
     row("bench-server",      Program, "meshtls tokio", "meshtls-testkit"),
+    row("federation",        Program, "meshtls tokio tokio-rustls", ""),
     row("httpbin",           Program, "flags meshtls tokio", "meshtls-testkit"),
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),

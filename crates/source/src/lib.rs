@@ -1,4 +1,4 @@
-//! Keeps identities and policies fresh: watched files, and issue anew before expiry.
+//! Keeps identities, policies and the bundles of other trust domains fresh: watched files, issue anew before expiry, bundle endpoints.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -23,6 +23,7 @@
 //! * How a source of policies fares can be read at any time ([`PolicyHealth`]). On request the age of policies is bounded
 //!   ([`PolicyFiles::stale_after`]).
 //! * New identity material is checked before it replaces good material. What was published is never taken back.
+//! * The bundle of another trust domain is replaced by a good one of the same domain only, and never merged with one of another.
 //! * No task runs unless [`Watch`] is held. The wall clock and the randomness are arguments; waiting is tokio's.
 //!
 //! # Sources

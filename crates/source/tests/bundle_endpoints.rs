@@ -232,7 +232,7 @@ async fn each_failure_has_its_reason() {
             "another domain's",
             spiffe(published(&other)),
             "bundle_other_domain",
-            "is of `spiffe://other.example`, not of `partner.example`",
+            "is of another trust domain: `spiffe://other.example`",
         ),
         (
             "another workload of the domain",

@@ -94,8 +94,7 @@ impl TrustBundle {
             let authority = Certificate::read(der).ok_or(BundleError::Malformed { at })?;
             for presented in authority.spiffe_ids() {
                 if presented.trust_domain() != &self.trust_domain {
-                    let expected = self.trust_domain.clone();
-                    return Err(BundleError::OtherDomain { at, presented, expected });
+                    return Err(BundleError::OtherDomain { at, presented });
                 }
             }
         }
@@ -224,14 +223,12 @@ pub enum BundleError {
         at: usize,
     },
     /// An authority carries the ID of another trust domain. Only [`TrustBundle::check_ids`] asks.
-    #[error("certificate {at} (counted from 0) is of `{presented}`, not of `{expected}`")]
+    #[error("certificate {at} (counted from 0) is of another trust domain: `{presented}`")]
     OtherDomain {
         /// Its position.
         at: usize,
         /// The ID that it carries.
         presented: SpiffeId,
-        /// The trust domain of the bundle.
-        expected: TrustDomain,
     },
 }
 

@@ -209,7 +209,7 @@ fn an_authority_with_the_id_of_another_domain_is_found() {
     let error = bundle("other_domain").check_ids().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "certificate 0 (counted from 0) is of `spiffe://other.example`, not of `prod.example`"
+        "certificate 0 (counted from 0) is of another trust domain: `spiffe://other.example`"
     );
     assert!(matches!(error, BundleError::OtherDomain { at: 0, .. }));
     // One that carries no ID may be anybody's.
