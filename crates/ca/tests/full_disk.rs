@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(unix), expect(unused, reason = "there is no such limit"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what a child did, and what is asserted")]
 
 use std::error::Error as _;
 use std::path::Path;

@@ -4,6 +4,7 @@
 //! This test starts itself: with a directory as argument it is the child, which is killed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what a child did, and what is asserted")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -29,6 +30,8 @@ fn main() {
 
 fn parent() {
     let (mut generations, mut phases, mut entries) = (0, vec![], 0);
+    // How late a child is killed at most. It grows as long as children die before they have done anything.
+    let (mut span, mut unborn) = (25_000, 0);
     let mut directory = tempfile::tempdir().unwrap();
     for round in 0..KILLS {
         // A new one now and then, so that some die while they create.
@@ -36,7 +39,11 @@ fn parent() {
             directory = tempfile::tempdir().unwrap();
             (generations, entries) = (0, 0);
         }
-        let (begun, recorded) = run_and_kill(directory.path(), round);
+        let (begun, recorded) = run_and_kill(directory.path(), 500 + round * 7919 % span);
+        unborn += u64::from(!directory.path().join("ca-cert.pem").exists());
+        if recorded == 0 {
+            span = (span * 5 / 4).min(500_000);
+        }
         let shared = open(directory.path());
         let rotation = shared.rotation(now()).unwrap();
 
@@ -71,6 +78,8 @@ fn parent() {
             "round {round}: the copy is healed"
         );
     }
+    println!("killed {unborn} times before there was a root");
+    assert!(unborn > 0, "no child died before it had made a root");
     for phase in [Phase::Steady, Phase::Prepared, Phase::Activated, Phase::Retired] {
         let seen = phases.iter().filter(|seen| **seen == phase).count();
         println!("killed {seen} times in the phase {phase}");
@@ -79,15 +88,15 @@ fn parent() {
 }
 
 /// Gives the last generation and the number of X509-SVIDs that the child knew to be done.
-fn run_and_kill(directory: &Path, round: u64) -> (u64, usize) {
+fn run_and_kill(directory: &Path, microseconds: u64) -> (u64, usize) {
     let mut child = Command::new(env::current_exe().unwrap())
         .arg(CHILD)
         .arg(directory)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // From before its first file to some steps later. Even numbers that nothing in the child is in step with.
-    thread::sleep(Duration::from_micros(500 + round * 7919 % 25_000));
+    // From before its first file to some steps later, in step with nothing in the child.
+    thread::sleep(Duration::from_micros(microseconds));
     child.kill().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut generation, mut issued) = (0, 0);

@@ -96,7 +96,7 @@ fn who_signs_and_who_is_trusted() {
     let retired = activated.retire(&empty, at(0), Required).unwrap();
     let back = |rotation: &Rotation| rotation.back(&empty, at(0), Required).unwrap();
     for (name, rotation, signs, trusted) in [
-        ("steady", steady.clone(), &o, vec![&o]),
+        ("steady", steady, &o, vec![&o]),
         ("prepared", prepared.clone(), &o, vec![&o, &n]),
         ("activated", activated.clone(), &n, vec![&n, &o]),
         ("retired", retired.clone(), &n, vec![&n]),
