@@ -6,6 +6,8 @@
 //!   not have the private key.
 //! * What is issued names exactly one workload of the authority's own trust domain, never outlives the signing
 //!   certificate, and can sign nothing.
+//! * A step of a `Rotation` that would break a connection of somebody in the `Ledger` is refused,
+//!   unless the caller overrides it by name; forward and back (`tests/rotation.rs`, `the_rule_is_sound`).
 //! * No clock, no socket, no environment. Only the module `store` touches files.
 //!
 //! # Sources
