@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::http::uri::{InvalidUri, Scheme};
 use meshtls_identity::{SpiffeId, TrustDomain};
-use meshtls_rustls::rustls::pki_types::ServerName;
+use meshtls_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use meshtls_rustls::{TlsProfile, log_text};
 use meshtls_svid::{BundleDocument, ServerAuthorities, TrustBundle};
 
@@ -93,10 +93,8 @@ impl BundleEndpoint {
         url: &str,
     ) -> Result<Self, EndpointError> {
         let loaded = rustls_native_certs::load_native_certs();
-        let authorities = ServerAuthorities::readable_of(&loaded.certs).map_err(|_empty| {
-            let problems: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
-            EndpointError::NoSystemAuthorities { problems: log_text(&problems.join("; ")) }
-        })?;
+        let problems = loaded.errors.iter().map(ToString::to_string).collect();
+        let authorities = system_authorities(&loaded.certs, problems)?;
         Self::https_web(trust_domain, url, Arc::new(authorities))
     }
 
@@ -272,6 +270,15 @@ pub enum EndpointError {
     },
 }
 
+fn system_authorities(
+    certificates: &[CertificateDer<'_>],
+    problems: Vec<String>,
+) -> Result<ServerAuthorities, EndpointError> {
+    ServerAuthorities::readable_of(certificates).map_err(|_empty| {
+        EndpointError::NoSystemAuthorities { problems: log_text(&problems.join("; ")) }
+    })
+}
+
 /// How long a fetch may take, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTPS_PORT: u16 = 443;
@@ -280,7 +287,7 @@ const HTTPS_PORT: u16 = 443;
 mod tests {
     use meshtls_testkit::TestCa;
 
-    use super::{BundleEndpoint, EndpointError, Place};
+    use super::{BundleEndpoint, CertificateDer, EndpointError, Place, system_authorities};
 
     #[test]
     fn urls() {
@@ -334,19 +341,24 @@ mod tests {
     }
 
     #[test]
-    fn the_system_vouches_if_it_has_any_authority() {
-        let here =
-            BundleEndpoint::https_web_of_system("a.example".parse().unwrap(), "https://a.example/");
-        let certificates = rustls_native_certs::load_native_certs().certs;
-        match here {
-            Ok(endpoint) => {
-                assert!(!certificates.is_empty());
-                assert_eq!(endpoint.url(), "https://a.example/");
-            }
-            Err(error) => {
-                assert!(certificates.is_empty());
-                assert!(matches!(error, EndpointError::NoSystemAuthorities { .. }));
-            }
+    fn the_system_vouches_if_it_has_an_authority() {
+        let ca = TestCa::new("web.example").bundle();
+        assert!(system_authorities(ca.anchors(), vec!["torn".to_owned()]).is_ok());
+        let unreadable = CertificateDer::from_slice(b"x");
+        for certificates in [&[][..], &[unreadable]] {
+            let problems = vec!["no such\nfile".to_owned(), "torn".to_owned()];
+            assert_eq!(
+                system_authorities(certificates, problems)
+                    .unwrap_err()
+                    .to_string(),
+                "this system has no trusted authorities: no such\\nfile; torn"
+            );
         }
+        // Whatever this machine has, the URL is looked at too.
+        let error = BundleEndpoint::https_web_of_system("a.example".parse().unwrap(), "http://a/");
+        assert!(matches!(
+            error.unwrap_err(),
+            EndpointError::NotHttps | EndpointError::NoSystemAuthorities { .. }
+        ));
     }
 }

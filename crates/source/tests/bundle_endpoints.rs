@@ -314,6 +314,20 @@ async fn each_failure_has_its_reason() {
 }
 
 #[tokio::test]
+async fn a_provider_that_can_do_nothing_is_no_client() {
+    let nothing = CryptoProvider { cipher_suites: vec![], ..ring::default_provider() };
+    let (profile, ca) = (profile(Arc::new(nothing)), TestCa::new(PARTNER));
+    let url = "https://127.0.0.1:1/";
+    let error = by_spiffe(url, Some(ca.bundle()))
+        .fetch(&profile, &[])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, FetchError::SpiffeClient(_)), "{error}");
+    let error = by_web(url, &ca).fetch(&profile, &[]).await.unwrap_err();
+    assert!(matches!(error, FetchError::WebClient(_)), "{error}");
+}
+
+#[tokio::test]
 async fn a_federation_takes_what_its_endpoints_serve() {
     let (partner_ca, hub, third) =
         (TestCa::new(PARTNER), TestCa::new("hub.example"), TestCa::new("third.example"));
