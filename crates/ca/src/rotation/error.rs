@@ -41,6 +41,9 @@ pub enum RotationError {
     /// Only a root can be renewed: an intermediate's certificate is made by the authority above it.
     #[error("the authority that signs is not its own root")]
     NotSelfSigned,
+    /// The root limits what is below it (path length, name constraints), and its new certificate would not.
+    #[error("the root has a path length or name constraints, which a renewal would lose")]
+    Constrained,
     /// The authority that would sign is not valid now, or the new certificate was not made.
     #[error("the authority cannot be used")]
     Unusable(#[from] IssueError),
@@ -56,6 +59,7 @@ impl RotationError {
             Self::ForeignTrustDomain { .. } => "rotation_foreign_trust_domain",
             Self::SameCertificate => "rotation_same_certificate",
             Self::NotSelfSigned => "rotation_not_self_signed",
+            Self::Constrained => "rotation_constrained",
             Self::Unusable(_) => "rotation_authority_unusable",
         }
     }
