@@ -152,7 +152,7 @@ impl Renewal {
     /// domain among them does not count. Default: none.
     #[must_use]
     pub fn federated(self, federated: FederatedBundles) -> Self {
-        let mut renewal = Self { federated, ..self };
+        let renewal = Self { federated, ..self };
         renewal.federate();
         renewal
     }
@@ -388,7 +388,7 @@ impl Renewal {
     }
 
     /// Puts other bundles of other domains beside the identity in use.
-    fn federate(&mut self) {
+    fn federate(&self) {
         let Some(current) = &self.current else { return };
         // These roots have been a bundle before.
         let Ok(bundles) = self.bundles(&current.roots) else { return };
