@@ -102,7 +102,7 @@ impl MeshClient {
     }
 }
 
-async fn handshake<IO>(
+pub(crate) async fn handshake<IO>(
     config: Arc<ClientConfig>,
     io: IO,
     server_name: ServerName<'static>,
