@@ -9,12 +9,12 @@ use meshtls_svid::TrustBundle;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::certificate::{self, IssuerName, Role, Terms, Validity};
-use crate::{PublicKey, Serial, SerialError, SerialSource, SignError, Signer};
+use crate::{PublicKey, RepeatedSerial, Serial, SerialError, SerialSource, SignError, Signer};
 
 /// Issues X509-SVIDs of one trust domain.
 ///
-/// It keeps no record of what it issued. Rotating a root is making a second authority and serving both
-/// trust bundles; nothing here changes in place.
+/// It keeps no record of what it issued, and nothing here changes in place: a [`Rotation`](crate::Rotation) does
+/// both, with one authority after the other.
 #[derive(Clone)]
 pub struct Authority {
     pub(crate) trust_domain: TrustDomain,
@@ -246,6 +246,12 @@ impl<'a> IssueRequest<'a> {
         Self { key, id, ttl: None }
     }
 
+    /// Whom the X509-SVID is to name.
+    #[must_use]
+    pub fn id(&self) -> &'a SpiffeId {
+        self.id
+    }
+
     /// Asks for another life, counted from `now`; zero asks for the default, as in Istio.
     #[must_use]
     pub fn with_ttl(self, ttl: Duration) -> Self {
@@ -293,6 +299,9 @@ pub enum IssueError {
     /// There is no serial number.
     #[error(transparent)]
     Serial(#[from] SerialError),
+    /// The serial number was issued before.
+    #[error(transparent)]
+    RepeatedSerial(#[from] RepeatedSerial),
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -312,6 +321,7 @@ impl IssueError {
             Self::SignerExpired { .. } => "signer_expired",
             Self::SignerNotYetValid { .. } => "signer_not_yet_valid",
             Self::Serial(_) => "no_serial",
+            Self::RepeatedSerial(_) => "serial_repeated",
             Self::Sign(_) => "not_signed",
             Self::Unavailable(_) => "authority_unavailable",
         }

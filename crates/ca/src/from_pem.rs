@@ -58,16 +58,32 @@ impl Authority {
         algorithms: &[&'static dyn SignatureVerificationAlgorithm],
         now: UnixTime,
     ) -> Result<Self, FromPemError> {
-        let key = Arc::new(KeyPair::from_pem(pem.key).map_err(FromPemError::Key)?);
-        let mut certificates = read(pem.certificate)
+        pem.load(trust_domain, algorithms, |_certificate| now)
+            .map(|(authority, _key)| authority)
+    }
+}
+
+impl AuthorityPem<'_> {
+    /// The authority, tried out at the time that `at` names for its certificate, and its key.
+    pub(crate) fn load(
+        &self,
+        trust_domain: TrustDomain,
+        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+        at: impl FnOnce(&CertificateDer<'static>) -> UnixTime,
+    ) -> Result<(Authority, Arc<KeyPair>), FromPemError> {
+        let key = Arc::new(KeyPair::from_pem(self.key).map_err(FromPemError::Key)?);
+        let mut certificates = read(self.certificate)
             .ok_or(FromPemError::Certificate)?
             .into_iter();
         let certificate = certificates.next().ok_or(FromPemError::Certificate)?;
         let mut above: Vec<_> = certificates.collect();
-        above.extend(read(pem.chain).ok_or(FromPemError::Chain)?);
-        let roots = read(pem.roots).ok_or(FromPemError::Roots)?;
-        let authority = Self::load(trust_domain, key, certificate, above, roots, algorithms, now)?;
-        Ok(authority)
+        above.extend(read(self.chain).ok_or(FromPemError::Chain)?);
+        let roots = read(self.roots).ok_or(FromPemError::Roots)?;
+        let now = at(&certificate);
+        let signer = Arc::<KeyPair>::clone(&key);
+        let authority =
+            Authority::load(trust_domain, signer, certificate, above, roots, algorithms, now)?;
+        Ok((authority, key))
     }
 }
 

@@ -36,12 +36,18 @@ mod issuing;
 mod key_pair;
 mod key_type;
 #[cfg(feature = "authority")]
+mod ledger;
+#[cfg(feature = "authority")]
 mod load;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod pem;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod pkcs8;
 mod public_key;
+#[cfg(feature = "authority")]
+mod rotating;
+#[cfg(feature = "authority")]
+mod rotation;
 #[cfg(feature = "authority")]
 mod serial;
 mod signer;
@@ -60,8 +66,14 @@ pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
 pub use key_pair::{KeyError, KeyPair};
 pub use key_type::KeyType;
 #[cfg(feature = "authority")]
+pub use ledger::{Ledger, LedgerEntry, RepeatedSerial, Waiting};
+#[cfg(feature = "authority")]
 pub use load::LoadAuthorityError;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
+#[cfg(feature = "authority")]
+pub use rotating::RotatingAuthority;
+#[cfg(feature = "authority")]
+pub use rotation::{Phase, Readiness, Rotation, RotationError, Step};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use serial::RandomSerials;
 #[cfg(feature = "authority")]

@@ -1,19 +1,33 @@
-//! A private key written as PEM (RFC 7468), in memory that is wiped.
+//! Keys and certificates written as PEM (RFC 7468), in memory that is wiped.
 
+#[cfg(feature = "store")]
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 /// PKCS #8 as a `PRIVATE KEY` block.
 pub(crate) fn private_key(pkcs8: &[u8]) -> Zeroizing<String> {
+    block("PRIVATE KEY", pkcs8)
+}
+
+/// Each certificate as a `CERTIFICATE` block.
+#[cfg(feature = "store")]
+pub(crate) fn certificates(ders: &[CertificateDer<'_>]) -> String {
+    ders.iter()
+        .map(|der| block("CERTIFICATE", der).to_string())
+        .collect()
+}
+
+fn block(label: &str, der: &[u8]) -> Zeroizing<String> {
     // Room for all of it, so that no copy is left behind by growing.
     let mut pem =
-        Zeroizing::new(String::with_capacity(pkcs8.len().saturating_mul(2).saturating_add(64)));
-    pem.push_str("-----BEGIN PRIVATE KEY-----\n");
-    for line in pkcs8.chunks(48) {
+        Zeroizing::new(String::with_capacity(der.len().saturating_mul(2).saturating_add(96)));
+    pem.extend(["-----BEGIN ", label, "-----\n"]);
+    for line in der.chunks(48) {
         line.chunks(3)
             .for_each(|bytes| push_base64(&mut pem, bytes));
         pem.push('\n');
     }
-    pem.push_str("-----END PRIVATE KEY-----\n");
+    pem.extend(["-----END ", label, "-----\n"]);
     pem
 }
 

@@ -8,9 +8,19 @@
 //! | `root-cert.pem` | the roots: what others must trust |
 //! | `cert-chain.pem` | the certificates between the signing one and a root; may be missing |
 //! | `ca-cert.pem` | the signing certificate; written last, so a directory that has it is complete |
-//! | `.lock` | nothing; held by who creates |
+//! | `rotation.pem` | from the first step of a rotation on: the whole state, keys included. **The truth** where it is there: the four above are then copies of what signs and is trusted, for programs that know only those |
+//! | `ledger` | what was issued: one line for each X509-SVID, appended before it is handed out |
+//! | `.lock` | nothing; held by who changes something |
+//!
+//! Everything that changes does so in one place: a new root with the name of `ca-cert.pem`, a step with that of
+//! `rotation.pem`, an issuance with a line's end in `ledger`. A process that dies anywhere leaves the state before or
+//! after.
 
+mod error;
 mod files;
+mod ledger_file;
+mod shared;
+mod state_file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,16 +29,29 @@ use std::{fs, io};
 use meshtls_identity::TrustDomain;
 use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
 
-use self::files::{Readers, read, read_key, write};
+pub use self::error::{StepError, StoreError};
+use self::files::{Held, Readers, read, read_key, write};
+pub use self::shared::SharedAuthority;
+use self::state_file::At;
 use crate::{
     Authority, AuthorityOptions, AuthorityPem, FromPemError, GenerateError, KeyPair,
-    LoadAuthorityError, SerialSource,
+    LoadAuthorityError, Rotation, SerialSource, pem,
 };
 
 /// A directory that holds an authority.
 #[derive(Debug)]
 pub struct CaDir {
     path: PathBuf,
+}
+
+/// What is in a directory at one moment.
+#[derive(Debug)]
+struct Loaded {
+    rotation: Rotation,
+    /// Those of the authorities in `rotation`.
+    keys: Vec<Arc<KeyPair>>,
+    /// The file that holds the truth, kept open.
+    held: Held,
 }
 
 impl CaDir {
@@ -38,6 +61,9 @@ impl CaDir {
     /// process that died in the middle leaves a key without a certificate; the next one goes on from there. The
     /// directory is made if need be, readable by its owner only. `options` and `serials` count when a root is
     /// made, `algorithms`, those of the crypto provider, when one is opened.
+    ///
+    /// What is given is the authority as it is now: it does not follow a rotation, and what it issues is not
+    /// recorded, so no rotation waits for it. [`SharedAuthority`] does both.
     ///
     /// # Errors
     ///
@@ -51,13 +77,24 @@ impl CaDir {
         serials: &mut dyn SerialSource,
     ) -> Result<Authority, StoreError> {
         let directory = Self { path: path.to_owned() };
-        if !directory.has(CERTIFICATE)? {
-            files::create_directory(path)?;
-            files::check_directory(path)?;
-            let _lock = files::lock(&directory.file(LOCK))?;
+        if !directory.is_complete()? {
+            let _lock = directory.create_and_lock()?;
             directory.complete(trust_domain, options, algorithms, now, serials)?;
         }
-        directory.open(trust_domain, algorithms, now)
+        let loaded = directory.load(trust_domain, algorithms, At::Exactly(now))?;
+        Ok(loaded.rotation.to_authority())
+    }
+
+    /// Makes the directory if need be, and waits for its lock.
+    fn create_and_lock(&self) -> Result<fs::File, StoreError> {
+        files::create_directory(&self.path)?;
+        files::check_directory(&self.path)?;
+        files::lock(&self.file(LOCK))
+    }
+
+    /// Whether there is an authority: then nothing is made any more.
+    fn is_complete(&self) -> Result<bool, StoreError> {
+        Ok(self.has(STATE)? || self.has(CERTIFICATE)?)
     }
 
     /// Makes what is missing. The lock is held.
@@ -69,7 +106,7 @@ impl CaDir {
         now: UnixTime,
         serials: &mut dyn SerialSource,
     ) -> Result<(), StoreError> {
-        if self.has(CERTIFICATE)? {
+        if self.is_complete()? {
             return Ok(()); // Another process was faster.
         }
         let key = match (self.has(KEY)?, self.has(ROOTS)?) {
@@ -115,25 +152,120 @@ impl CaDir {
         }
     }
 
-    fn open(
+    /// Reads the state. No lock is needed: what is read came to be in one rename.
+    fn load(
         &self,
         trust_domain: &TrustDomain,
         algorithms: &[&'static dyn SignatureVerificationAlgorithm],
-        now: UnixTime,
-    ) -> Result<Authority, StoreError> {
+        at: At,
+    ) -> Result<Loaded, StoreError> {
         files::check_directory(&self.path)?;
+        if !self.has(STATE)? {
+            let plain = self.load_plain(trust_domain, algorithms, at);
+            // The first step may have been taken in the meantime, and its copies be half written.
+            if !self.has(STATE)? {
+                return plain;
+            }
+        }
+        self.load_state(trust_domain, algorithms, at)
+    }
+
+    fn load_state(
+        &self,
+        trust_domain: &TrustDomain,
+        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+        at: At,
+    ) -> Result<Loaded, StoreError> {
+        let path = self.file(STATE);
+        let (text, held) = files::read_key_and_hold(&path)?;
+        let (rotation, keys) = state_file::read(&text, trust_domain, algorithms, at)
+            .map_err(|error| error.at(path))?;
+        Ok(Loaded { rotation, keys, held })
+    }
+
+    fn load_plain(
+        &self,
+        trust_domain: &TrustDomain,
+        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+        at: At,
+    ) -> Result<Loaded, StoreError> {
         for needed in [KEY, ROOTS] {
             if !self.has(needed)? {
                 return Err(self.missing(needed, CERTIFICATE));
             }
         }
-        let certificate = read(&self.file(CERTIFICATE))?;
+        let (certificate, held) = files::read_and_hold(&self.file(CERTIFICATE))?;
         let key = read_key(&self.file(KEY))?;
         let roots = read(&self.file(ROOTS))?;
         let chain = if self.has(CHAIN)? { read(&self.file(CHAIN))? } else { Vec::new() };
         let pem = AuthorityPem::intermediate(&certificate, &key, &chain, &roots);
-        Authority::from_pem(trust_domain.clone(), &pem, algorithms, now)
-            .map_err(|error| self.unusable(error))
+        let (authority, key) = pem
+            .load(trust_domain.clone(), algorithms, |certificate| at.of(certificate))
+            .map_err(|error| self.unusable(error))?;
+        Ok(Loaded { rotation: Rotation::steady(authority), keys: vec![key], held })
+    }
+
+    /// Whether what was loaded is still the truth: one or two looks at names, no reading.
+    fn is_current(&self, loaded: &Loaded) -> Result<bool, StoreError> {
+        let (state, certificate) = (self.file(STATE), self.file(CERTIFICATE));
+        if loaded.held.is_of(&state) {
+            return loaded.held.is_still_there();
+        }
+        if self.has(STATE)? {
+            return Ok(false);
+        }
+        match loaded.held.is_still_there()? {
+            true => Ok(true),
+            false => Err(StoreError::Exchanged { path: certificate }),
+        }
+    }
+
+    /// Takes the next state: with the new name of `rotation.pem`. The lock is held.
+    fn commit(
+        &self,
+        rotation: &Rotation,
+        keys: &[Arc<KeyPair>],
+        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let path = self.file(STATE);
+        let text = state_file::write(rotation, keys)
+            .ok_or_else(|| StoreError::Damaged { path: path.clone(), line: 0 })?;
+        // What would not be read again is not written.
+        let trust_domain = rotation.signing().trust_domain();
+        state_file::read(text.as_bytes(), trust_domain, algorithms, At::Near(now))
+            .map_err(|error| error.at(path.clone()))?;
+        write(&path, text.as_bytes(), Readers::Owner)
+    }
+
+    /// Brings the four copies in line with the state. The lock is held.
+    fn publish(&self, loaded: &Loaded) -> Result<(), StoreError> {
+        if !loaded.held.is_of(&self.file(STATE)) {
+            return Ok(()); // They are the state.
+        }
+        let signing = loaded.rotation.signing();
+        let key = loaded
+            .keys
+            .iter()
+            .find(|key| state_file::is_key_of(key, signing));
+        let roots = pem::certificates(&loaded.rotation.roots().certificates);
+        let chain = pem::certificates(signing.intermediates());
+        let certificate = pem::certificates(std::slice::from_ref(signing.certificate()));
+        self.copy(ROOTS, roots.as_bytes(), Readers::All)?;
+        if !chain.is_empty() {
+            self.copy(CHAIN, chain.as_bytes(), Readers::All)?;
+        } else if self.has(CHAIN)? {
+            files::remove(&self.file(CHAIN))?;
+        }
+        if let Some(key) = key {
+            self.copy(KEY, key.to_pem().as_bytes(), Readers::Owner)?;
+        }
+        self.copy(CERTIFICATE, certificate.as_bytes(), Readers::All)
+    }
+
+    fn copy(&self, name: &str, contents: &[u8], readers: Readers) -> Result<(), StoreError> {
+        let path = self.file(name);
+        if files::holds(&path, contents) { Ok(()) } else { write(&path, contents, readers) }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -169,81 +301,10 @@ impl CaDir {
     }
 }
 
-/// Why a directory does not give an authority, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The system refused an operation.
-    #[error("cannot {doing} {}: check that this process may, and that the disk is not full", path.display())]
-    Io {
-        /// What was tried, such as `write`.
-        doing: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Something else than a regular file, or more than a megabyte of it.
-    #[error("{} is not a regular file of at most 1 MiB: move it away", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// Others than its owner have a permission on the key file. Never on platforms without Unix modes.
-    #[error("others can reach the key {} (mode {mode:04o}): run `chmod 600 {0}`; if somebody may have read it, replace the authority", path.display())]
-    KeyExposed {
-        /// The key file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Others than its owner may write to the directory or to a file in it, so they could have put another authority there. Never on
-    /// platforms without Unix modes.
-    #[error("others can write to {} (mode {mode:04o}): run `chmod go-w {0}`, and look whether the authority is still yours", path.display())]
-    Writable {
-        /// The directory or file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A file belongs to somebody else than its directory, and not to root. Never on platforms without Unix modes.
-    #[error("{} belongs to user {owner}, its directory to user {directory_owner}: give both to one user", path.display())]
-    ForeignOwner {
-        /// The file.
-        path: PathBuf,
-        /// The user ID of its owner.
-        owner: u32,
-        /// The user ID of the directory's owner.
-        directory_owner: u32,
-    },
-    /// A file that belongs to another is not there.
-    #[error("{} is missing, but {} is there: put it back, or move the directory's files away for a new root", path.display(), beside.display())]
-    Missing {
-        /// The file that is needed.
-        path: PathBuf,
-        /// The file that needs it.
-        beside: PathBuf,
-    },
-    /// The files are there, and are no authority.
-    #[error("{} cannot be used: repair it, or move the directory's files away for a new root", path.display())]
-    Unusable {
-        /// The file at fault, as far as one is.
-        path: PathBuf,
-        /// What is wrong.
-        source: FromPemError,
-    },
-    /// No root could be made.
-    #[error("no authority could be made for {}", path.display())]
-    NotMade {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: GenerateError,
-    },
-}
-
 const KEY: &str = "ca-key.pem";
 const ROOTS: &str = "root-cert.pem";
 const CHAIN: &str = "cert-chain.pem";
 const CERTIFICATE: &str = "ca-cert.pem";
+const STATE: &str = "rotation.pem";
+const LEDGER: &str = "ledger";
 const LOCK: &str = ".lock";

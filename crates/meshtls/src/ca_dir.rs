@@ -1,4 +1,4 @@
-//! An identity from an embedded certificate authority in a directory.
+//! An embedded certificate authority in a directory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use meshtls_ca::store::CaDir;
 use meshtls_ca::{AuthorityOptions, RandomSerials};
-use meshtls_identity::{MeshDomains, ServiceAccountId};
+use meshtls_identity::TrustDomain;
 use meshtls_rustls::TlsProfile;
-use meshtls_source::{AuthorityIdentity, UnixTime, Wanted};
+use meshtls_source::{AuthorityIssuer, UnixTime};
 
 use crate::StartError;
 
-/// Opens the authority, or makes it, and has the first X509-SVID of `id` issued.
-pub(crate) fn issue(
+/// Opens the authority, or makes it.
+pub(crate) fn open(
     directory: &Path,
-    id: &ServiceAccountId,
-    domains: MeshDomains,
+    trust_domain: &TrustDomain,
     profile: &TlsProfile,
-) -> Result<AuthorityIdentity, StartError> {
+) -> Result<AuthorityIssuer, StartError> {
     // A broken clock reads as 1970, when no certificate is valid yet.
     let now = profile
         .time()
@@ -28,18 +27,11 @@ pub(crate) fn issue(
     let options = AuthorityOptions::default();
     let authority = CaDir::open_or_create(
         directory,
-        id.trust_domain(),
+        trust_domain,
         &options,
         algorithms,
         now,
         &mut RandomSerials,
     )?;
-    let wanted = Wanted::new(id.spiffe_id().clone());
-    Ok(AuthorityIdentity::issue(
-        Arc::new(authority),
-        Box::new(RandomSerials),
-        wanted,
-        domains,
-        profile.clone(),
-    )?)
+    Ok(AuthorityIssuer::new(Arc::new(authority), Box::new(RandomSerials), profile.clone()))
 }

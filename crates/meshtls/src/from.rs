@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_policy::Resources;
-use meshtls_source::{IdentityPaths, WhenStale};
+use meshtls_source::{IdentityPaths, Issuer, WhenStale};
 use meshtls_svid::SvidSource;
 
 /// Where the identity of a workload comes from.
@@ -19,6 +19,10 @@ pub enum IdentityFrom {
     CaDir(PathBuf),
     /// PEM files, read again when they change.
     PemFiles(IdentityPaths),
+    /// Whoever answers requests, such as a certificate authority at the other end of a network. It is asked in the background: the
+    /// workload starts without an identity and refuses handshakes until the first answer
+    /// ([`Workload::identity_ready`](crate::Workload::identity_ready) waits for it).
+    Issuer(Arc<dyn Issuer>),
     /// Anything that gives snapshots. It keeps itself fresh.
     Source(Arc<dyn SvidSource>),
 }

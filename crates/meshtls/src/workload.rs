@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meshtls_acceptor::{Acceptor, AcceptorBuilder, Observer, Ready};
+use meshtls_ca::KeyType;
 use meshtls_connector::{self as connector, Connector, ConnectorBuilder};
 use meshtls_identity::{ServiceAccountId, TrustDomain};
 use meshtls_policy::{
@@ -13,8 +15,8 @@ use meshtls_policy::{
 };
 use meshtls_rustls::{TlsMinimum, TlsProfile};
 use meshtls_source::{
-    IdentityFiles, PolicyFiles, PolicyHealth, PolicyStatus, Report, Reporter, Silent, Watch,
-    load_resources,
+    IdentityError, IdentityHealth, IdentityStatus, LiveSvid, PemFiles, PolicyFiles, PolicyHealth,
+    PolicyStatus, Renewal, Report, Reporter, Silent, SvidChanges, Wanted, Watch, load_resources,
 };
 use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
 
@@ -28,11 +30,18 @@ pub struct Workload {
     subject: Subject,
     profile: TlsProfile,
     svid: Arc<dyn SvidSource>,
+    renewed: Option<Renewed>,
     policies: PolicyHandle,
     policy_health: Option<PolicyHealth>,
     discovery: Arc<dyn Discovery>,
     observer: Option<Arc<dyn Observer>>,
     _watches: Vec<Watch>,
+}
+
+/// An identity that is renewed here.
+struct Renewed {
+    live: Arc<LiveSvid>,
+    health: IdentityHealth,
 }
 
 impl Workload {
@@ -43,6 +52,8 @@ impl Workload {
             subject: Subject::new(id.namespace(), Labels::default()),
             id,
             identity,
+            svid_ttl: None,
+            key_type: KeyType::default(),
             profile: None,
             policies: PoliciesFrom::default(),
             services: Services::From(Box::default()),
@@ -64,6 +75,53 @@ impl Workload {
     /// [`SvidUnavailable`] while there are none.
     pub fn identity(&self) -> Result<Arc<SvidSnapshot>, SvidUnavailable> {
         self.svid.snapshot()
+    }
+
+    /// How the identity fares: what is in use, how long it lives, when it is renewed, why there is nothing newer, and whether new
+    /// work should be sent here. `None` where it comes from an [`IdentityFrom::Source`], which keeps itself fresh.
+    ///
+    /// ```
+    /// use meshtls::Workload;
+    ///
+    /// /// What a readiness probe answers.
+    /// fn probe(workload: &Workload) -> Result<(), String> {
+    ///     match workload.identity_status() {
+    ///         Some(status) if !status.ready => Err(status.to_string()),
+    ///         Some(_) | None => Ok(()),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn identity_status(&self) -> Option<IdentityStatus> {
+        self.renewed.as_ref().map(|renewed| renewed.health.status())
+    }
+
+    /// Tells of changes of the identity and the trust bundles from now on. `None` as for [`identity_status`](Self::identity_status).
+    #[must_use]
+    pub fn identity_changes(&self) -> Option<SvidChanges> {
+        self.renewed.as_ref().map(|renewed| renewed.live.changes())
+    }
+
+    /// Waits until there is an identity that may be used, and gives it. At once for most sources; for an
+    /// [`IdentityFrom::Issuer`] when it has answered, which may be never: give the wait a deadline, and show
+    /// [`identity_status`](Self::identity_status) when that is over.
+    ///
+    /// # Errors
+    ///
+    /// [`SvidUnavailable`] from an [`IdentityFrom::Source`], which is asked once.
+    ///
+    /// # Cancel safety
+    ///
+    /// It changes nothing, so its future may be dropped at any time.
+    pub async fn identity_ready(&self) -> Result<Arc<SvidSnapshot>, SvidUnavailable> {
+        let Some(renewed) = &self.renewed else { return self.svid.snapshot() };
+        let mut changes = renewed.live.changes();
+        loop {
+            if let Ok(snapshot) = renewed.live.snapshot() {
+                return Ok(snapshot);
+            }
+            changes.next().await;
+        }
     }
 
     /// The policies in force, which can also be replaced through it.
@@ -153,6 +211,8 @@ impl fmt::Debug for Workload {
 pub struct WorkloadBuilder {
     id: ServiceAccountId,
     identity: IdentityFrom,
+    svid_ttl: Option<Duration>,
+    key_type: KeyType,
     subject: Subject,
     settings: MeshSettings,
     profile: Option<TlsProfile>,
@@ -201,6 +261,19 @@ impl WorkloadBuilder {
     /// ```
     pub fn mesh_settings(mut self, settings: MeshSettings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets how long each X509-SVID lives, counted from its issuance. Default: what the issuer gives, 24 hours for a CA directory. It
+    /// is renewed at half of that. PEM files say it themselves.
+    pub fn svid_ttl(mut self, ttl: Duration) -> Self {
+        self.svid_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets the kind of key that is drawn for each X509-SVID. Default P-256. PEM files bring theirs along.
+    pub fn svid_key_type(mut self, key_type: KeyType) -> Self {
+        self.key_type = key_type;
         self
     }
 
@@ -285,7 +358,7 @@ impl WorkloadBuilder {
         }
         self.check_accepted_domains()?;
         let mut watches = Vec::new();
-        let svid = self.identity(&profile, &mut watches)?;
+        let (svid, renewed) = self.identity(&profile, &mut watches)?;
         let (policies, policy_health) = self.policy_handle(&mut watches)?;
         let discovery = self.discovery_of_services()?;
         Ok(Workload {
@@ -293,6 +366,7 @@ impl WorkloadBuilder {
             subject: self.subject,
             profile,
             svid,
+            renewed,
             policies,
             policy_health,
             discovery,
@@ -318,38 +392,50 @@ impl WorkloadBuilder {
         &self,
         profile: &TlsProfile,
         watches: &mut Vec<Watch>,
-    ) -> Result<Arc<dyn SvidSource>, StartError> {
-        let source: Arc<dyn SvidSource> = match &self.identity {
+    ) -> Result<(Arc<dyn SvidSource>, Option<Renewed>), StartError> {
+        let id = self.id.spiffe_id();
+        let wanted = Wanted::new(id.clone()).with_key_type(self.key_type);
+        let wanted = match self.svid_ttl {
+            Some(ttl) => wanted.with_ttl(ttl),
+            None => wanted,
+        };
+        let (domains, profile) = (self.settings.domains(), profile.clone());
+        let renewal = match &self.identity {
             #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
             IdentityFrom::CaDir(directory) => {
-                let identity =
-                    crate::ca_dir::issue(directory, &self.id, self.settings.domains(), profile)?
-                        .reporter(Arc::clone(&self.reporter));
-                let handle = identity.handle();
-                watches.push(identity.watch());
-                handle
+                let issuer = crate::ca_dir::open(directory, self.id.trust_domain(), &profile)?;
+                Renewal::at_hand(Arc::new(issuer), wanted, domains, profile)
             }
             IdentityFrom::PemFiles(paths) => {
-                let identity =
-                    IdentityFiles::open(paths.clone(), self.settings.domains(), profile.clone())?
-                        .reporter(Arc::clone(&self.reporter));
-                let handle = identity.handle();
-                watches.push(identity.watch());
-                handle
+                let files = PemFiles::new(paths.clone(), self.id.trust_domain().clone())
+                    .reporter(Arc::clone(&self.reporter));
+                Renewal::at_hand(Arc::new(files), wanted, domains, profile)
             }
-            IdentityFrom::Source(source) => Arc::clone(source),
+            IdentityFrom::Issuer(issuer) => {
+                Ok(Renewal::new(Arc::clone(issuer), wanted, domains, profile))
+            }
+            IdentityFrom::Source(source) => {
+                // One that has nothing yet will be asked again at each handshake.
+                if let Ok(snapshot) = source.snapshot()
+                    && snapshot.svid().id() != id
+                {
+                    let presented = snapshot.svid().id().clone();
+                    return Err(StartError::OtherIdentity { presented, expected: id.clone() });
+                }
+                return Ok((Arc::clone(source), None));
+            }
         };
-        // A source of the caller's that has nothing yet will be asked again at each handshake.
-        if let Ok(snapshot) = source.snapshot()
-            && snapshot.svid().id() != self.id.spiffe_id()
-        {
-            let presented = snapshot.svid().id().clone();
-            return Err(StartError::OtherIdentity {
-                presented,
-                expected: self.id.spiffe_id().clone(),
-            });
-        }
-        Ok(source)
+        let renewal = renewal
+            .map_err(|error| match error {
+                IdentityError::OtherIdentity { current: expected, presented } => {
+                    StartError::OtherIdentity { presented, expected }
+                }
+                error => error.into(),
+            })?
+            .reporter(Arc::clone(&self.reporter));
+        let renewed = Renewed { live: renewal.live(), health: renewal.health() };
+        watches.push(renewal.watch());
+        Ok((Arc::<LiveSvid>::clone(&renewed.live), Some(renewed)))
     }
 
     fn policy_handle(

@@ -7,7 +7,7 @@ use meshtls_identity::{AcceptedDomains, MeshDomains, SpiffeId};
 use meshtls_rustls::rustls::sign::CertifiedKey;
 use meshtls_rustls::rustls::{Error, InconsistentKeys};
 use meshtls_rustls::{ConfigError, TlsProfile};
-use meshtls_svid::{TrustBundle, TrustBundles, Usage, Validation, X509Svid, validate};
+use meshtls_svid::{RejectSvid, TrustBundle, TrustBundles, Usage, Validation, X509Svid, validate};
 use rustls_pki_types::UnixTime;
 
 use crate::IdentityError;
@@ -40,6 +40,19 @@ impl Check {
         bundles: &TrustBundles,
     ) -> Result<(), IdentityError> {
         self.key_fits(svid).map_err(IdentityError::Key)?;
+        self.accepted(svid, bundles)?;
+        Ok(())
+    }
+
+    /// Whether peers that still have the bundles `before` accept `svid`.
+    pub(crate) fn overlap(&self, svid: &X509Svid, before: &TrustBundles) -> Overlap {
+        match self.accepted(svid, before) {
+            Ok(()) => Overlap::Whole,
+            Err(_) => Overlap::None,
+        }
+    }
+
+    fn accepted(&self, svid: &X509Svid, bundles: &TrustBundles) -> Result<(), RejectSvid> {
         let algorithms = self
             .profile
             .provider()
@@ -77,6 +90,13 @@ impl Check {
         let broken = UnixTime::since_unix_epoch(Duration::ZERO);
         self.profile.time().current_time().unwrap_or(broken)
     }
+}
+
+/// Whether those who have not got the newest trust bundles yet are served as well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Overlap {
+    Whole,
+    None,
 }
 
 /// Whether the identity may change while the process runs.

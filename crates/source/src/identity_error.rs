@@ -1,30 +1,26 @@
 //! Why there is no new identity.
 
-use std::path::PathBuf;
-
 use meshtls_identity::SpiffeId;
-use meshtls_svid::RejectSvid;
+use meshtls_svid::{BundleError, RejectSvid, SvidError};
 
-use crate::ReadError;
+use crate::IssuerError;
 
 /// Why identity material was not put into use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// A file could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The PEM text holds no X509-SVID or no trust bundle.
-    #[error(transparent)]
-    Load(#[from] meshtls_svid::LoadError),
-    /// Others than its owner may read the file of the private key, and that is to be refused.
-    #[error("others may read the private key {} (mode {mode:o})", path.display())]
-    ExposedKey {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits, such as `0o644`.
-        mode: u32,
-    },
+    /// The issuer gave none.
+    #[error("there is no new certificate")]
+    Issuer(#[source] IssuerError),
+    /// The issuer neither asked for the request nor brought a key along.
+    #[error("the issuer answered without a key")]
+    NoKey,
+    /// What the issuer gave is no X509-SVID.
+    #[error("the issuer gave no X509-SVID")]
+    Svid(#[source] SvidError),
+    /// The issuer's roots are no trust bundle.
+    #[error("the issuer gave no trust bundle")]
+    Roots(#[source] BundleError),
     /// The private key cannot be used, or is not the one that the certificate names.
     #[error("the private key does not fit the certificate")]
     Key(#[source] meshtls_rustls::ConfigError),
@@ -39,10 +35,6 @@ pub enum IdentityError {
         /// The identity of the new certificate.
         presented: SpiffeId,
     },
-    /// The authority did not issue.
-    #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
-    #[error("the authority did not issue a certificate")]
-    Issue(#[source] meshtls_ca::GenerateError),
 }
 
 impl IdentityError {
@@ -50,14 +42,17 @@ impl IdentityError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Read(error) => error.reason(),
-            Self::Load(_) => "load",
-            Self::ExposedKey { .. } => "exposed_key",
+            Self::Issuer(error) => error.reason(),
+            Self::NoKey => "no_key",
+            Self::Svid(_) => "svid",
+            Self::Roots(_) => "roots",
             Self::Key(_) => "key",
             Self::Rejected(reject) => reject.reason(),
             Self::OtherIdentity { .. } => "other_identity",
-            #[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
-            Self::Issue(_) => "issue",
         }
+    }
+
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Issuer(IssuerError::Permanent { .. }))
     }
 }

@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use crate::SvidRequest;
+use crate::backoff::LONGEST_WAIT;
 
 /// Gives X509-SVIDs: an authority at hand, one at the other end of a network, or files that somebody else rotates.
 ///
@@ -47,6 +49,21 @@ pub trait Issuer: fmt::Debug + Send + Sync {
     fn changed(&self) -> IssuerFuture<'_, ()> {
         Box::pin(std::future::pending())
     }
+
+    /// The longest wait between two attempts while they fail. The default, 150 s, spares an issuer that many share.
+    fn longest_wait(&self) -> Duration {
+        LONGEST_WAIT
+    }
+}
+
+/// An issuer that answers within this process, so that a program can begin with an identity or not at all.
+pub trait IssuerAtHand: Issuer {
+    /// Answers as [`Issuer::issue`] does, here and now. It may block, on a disk or a KMS.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Issuer::issue`].
+    fn issue_now(&self, request: &SvidRequest) -> Result<Issued, IssuerError>;
 }
 
 /// What [`Issuer`] gives: a trait object cannot have `async fn`.

@@ -17,52 +17,78 @@
 //! # }
 //! ```
 //!
+//! An identity from whoever answers requests ([`Issuer`]):
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use meshtls_identity::{MeshDomains, SpiffeId};
+//! use meshtls_rustls::TlsProfile;
+//! use meshtls_source::{Issuer, LiveSvid, Renewal, Wanted, Watch};
+//!
+//! /// Keeps the identity of `id` fresh as long as the returned watch is held.
+//! fn renew(issuer: Arc<dyn Issuer>, id: SpiffeId, profile: TlsProfile) -> (Arc<LiveSvid>, Watch) {
+//!     let domains = MeshDomains::new(id.trust_domain().clone(), []);
+//!     let renewal = Renewal::new(issuer, Wanted::new(id), domains, profile);
+//!     (renewal.live(), renewal.watch())
+//! }
+//! ```
+//!
 //! # Guarantees
 //!
 //! * A bad first load refuses to start; a bad later one keeps the last good policies or identity in use and is reported.
 //! * How a source of policies fares can be read at any time ([`PolicyHealth`]). On request the age of policies is bounded
 //!   ([`PolicyFiles::stale_after`]).
-//! * New identity material is checked before it replaces good material. What was published is never taken back.
-//! * No task runs unless [`Watch`] is held. The wall clock and the randomness are arguments; waiting is tokio's.
+//! * New identity material is checked before it replaces good material. It is used until it ends, and never after.
+//! * No task runs unless [`Watch`] is held. Identities are renewed by a [`Clock`] and a [`Random`] that are arguments.
 //!
 //! # Sources
 //!
 //! Istio's agent (`security/pkg/nodeagent/cache/secretcache.go`) for the renewal clock, ztunnel
 //! (`src/identity/manager.rs`) for the backoff; the rest is our choice and is said where it is made.
 
-#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
-mod authority_identity;
-#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(feature = "authority")]
+mod authority_issuer;
 mod backoff;
 mod check;
+mod clock;
 mod freshness;
 mod identity_error;
-mod identity_files;
+mod identity_health;
 mod issuer;
+mod live;
+mod pem_files;
 mod policy_error;
 mod policy_files;
 mod policy_health;
 mod policy_text;
 mod read;
 mod renewal;
+mod renewal_clock;
 mod report;
 mod svid_request;
+mod wanted;
 mod watch;
 
-#[cfg(all(feature = "authority", any(feature = "aws-lc-rs", feature = "ring")))]
-pub use authority_identity::{AuthorityIdentity, Wanted};
+#[cfg(feature = "authority")]
+pub use authority_issuer::AuthorityIssuer;
 pub use check::IdentityChange;
+pub use clock::{Clock, SystemClock};
 pub use freshness::WhenStale;
 pub use identity_error::IdentityError;
-pub use identity_files::{IdentityFiles, IdentityPaths};
-pub use issuer::{Issued, Issuer, IssuerError, IssuerFuture};
+pub use identity_health::{IdentityHealth, IdentityState, IdentityStatus};
+pub use issuer::{Issued, Issuer, IssuerAtHand, IssuerError, IssuerFuture};
+pub use live::{LiveSvid, SvidChanges};
+pub use pem_files::{IdentityPaths, PemFiles, PemFilesError};
 pub use policy_error::PolicyError;
 pub use policy_files::PolicyFiles;
 pub use policy_health::{PolicyHealth, PolicyStatus};
 pub use policy_text::{load_resources, read_resource_files};
 pub use read::ReadError;
-pub use renewal::{Random, SystemRandom, renew_after};
+pub use renewal::Renewal;
+pub use renewal_clock::{Random, SystemRandom, renew_after};
 pub use report::{Report, Reporter, Silent};
 pub use rustls_pki_types::UnixTime;
 pub use svid_request::SvidRequest;
+pub use wanted::Wanted;
 pub use watch::Watch;

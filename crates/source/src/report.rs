@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meshtls_policy::{Skipped, Warning};
 use meshtls_rustls::WithCauses;
+use rustls_pki_types::UnixTime;
 
 use crate::{IdentityError, PolicyError, WhenStale};
 
@@ -44,13 +45,24 @@ pub enum Report<'a> {
     PolicyWarning(&'a Warning),
     /// A new identity or new trust bundles are in use from the next handshake.
     IdentityReplaced {
-        /// The generation of the SVID handle after the change.
+        /// The generation of the snapshots from now on; the first is 0.
         generation: u64,
+    },
+    /// The new certificate chains to a root that was not among the trust bundles so far: peers that have not got the new
+    /// bundle yet reject it. Told right before [`IdentityReplaced`](Self::IdentityReplaced).
+    IdentityWithoutOverlap {
+        /// The generation of the new identity.
+        generation: u64,
+    },
+    /// The certificate in use has ended, and there is no newer one: handshakes are refused from now on.
+    IdentityExpired {
+        /// Its last valid second.
+        not_after: UnixTime,
     },
     /// New identity material was refused, or could not be had; the last good one stays in use.
     IdentityKept(&'a IdentityError),
     /// Others than its owner may read the file of the private key in use. Kubernetes mounts keys like that unless told
-    /// otherwise; [`IdentityFiles::refuse_exposed_key`](crate::IdentityFiles::refuse_exposed_key) makes it an error.
+    /// otherwise; [`PemFiles::refuse_exposed_key`](crate::PemFiles::refuse_exposed_key) makes it an error.
     KeyExposed {
         /// The file.
         path: &'a Path,
@@ -81,6 +93,17 @@ impl fmt::Display for Report<'_> {
             }
             Self::IdentityReplaced { generation } => {
                 write!(f, "identity replaced (generation {generation})")
+            }
+            Self::IdentityWithoutOverlap { generation } => write!(
+                f,
+                "identity of generation {generation} chains to a root that was not trusted before: peers without the new bundle reject it"
+            ),
+            Self::IdentityExpired { not_after } => {
+                write!(
+                    f,
+                    "own SVID expired at second {}, handshakes are refused",
+                    not_after.as_secs()
+                )
             }
             Self::IdentityKept(error) => {
                 write!(f, "identity kept, no new one: {}", WithCauses(*error))

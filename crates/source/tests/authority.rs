@@ -11,8 +11,11 @@ use meshtls_ca::{KeyType, RandomSerials, Serial, SerialError, SerialSource};
 use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
 use meshtls_rustls::rustls::time_provider::TimeProvider;
-use meshtls_source::{AuthorityIdentity, IdentityError, Report, Reporter, UnixTime, Wanted, Watch};
-use meshtls_svid::SvidHandle;
+use meshtls_source::{
+    AuthorityIssuer, IdentityError, IdentityHealth, IdentityState, IssuerError, LiveSvid, Renewal,
+    Report, Reporter, UnixTime, Wanted, Watch,
+};
+use meshtls_svid::{SvidSource, SvidUnavailable};
 use meshtls_testkit::TestCa;
 use tokio::time::{Instant, sleep};
 
@@ -67,6 +70,7 @@ impl Reporter for Diary {
         let what = match report {
             Report::IdentityReplaced { generation } => generation.to_string(),
             Report::IdentityKept(error) => error.reason().to_owned(),
+            Report::IdentityExpired { .. } => "expired".to_owned(),
             other => panic!("{other:?}"),
         };
         self.1
@@ -77,7 +81,8 @@ impl Reporter for Diary {
 }
 
 struct World {
-    handle: Arc<SvidHandle>,
+    live: Arc<LiveSvid>,
+    health: IdentityHealth,
     wall: Arc<Wall>,
     broken: Arc<AtomicBool>,
     diary: Arc<Diary>,
@@ -92,19 +97,23 @@ impl World {
         let wall = Arc::new(Wall { started, birth: ca.now(), wrong_by: AtomicI64::new(0) });
         let broken = Arc::new(AtomicBool::new(false));
         let diary = Arc::new(Diary(started, Mutex::default()));
-        let identity = AuthorityIdentity::issue(
+        let profile = profile.clone().with_time(Arc::<Wall>::clone(&wall));
+        let issuer = AuthorityIssuer::new(
             Arc::new(ca.authority().clone()),
             Box::new(Serials(Arc::clone(&broken))),
-            Wanted::new(ID.parse().unwrap())
-                .with_ttl(ttl)
-                .with_key_type(KeyType::P256),
-            MeshDomains::new(ca.trust_domain().clone(), ["old.example".parse().unwrap()]),
-            profile.clone().with_time(Arc::<Wall>::clone(&wall)),
+            profile.clone(),
         )
-        .unwrap()
-        .random(Box::new(|| 0.5))
-        .reporter(Arc::<Diary>::clone(&diary));
-        Self { handle: identity.handle(), wall, broken, diary, watch: identity.watch() }
+        .poll_every(HOUR);
+        let wanted = Wanted::new(ID.parse().unwrap())
+            .with_ttl(ttl)
+            .with_key_type(KeyType::P256);
+        let domains = MeshDomains::new(ca.trust_domain().clone(), ["old.example".parse().unwrap()]);
+        let renewal = Renewal::at_hand(Arc::new(issuer), wanted, domains, profile)
+            .unwrap()
+            .random(Box::new(|| 0.5))
+            .reporter(Arc::<Diary>::clone(&diary));
+        let (live, health) = (renewal.live(), renewal.health());
+        Self { live, health, wall, broken, diary, watch: renewal.watch() }
     }
 
     fn diary(&self) -> Vec<(u128, String)> {
@@ -116,7 +125,7 @@ impl World {
 async fn an_identity_is_reissued_at_half_of_its_life() {
     for profile in profiles() {
         let world = World::new(&profile, DAY);
-        let first = world.handle.load();
+        let first = world.live.newest().unwrap();
         assert_eq!(first.svid().id().as_str(), ID);
         assert!(
             first
@@ -137,7 +146,7 @@ async fn an_identity_is_reissued_at_half_of_its_life() {
                 "renewal {n}: {at} ms, due {due}"
             );
         }
-        assert_ne!(world.handle.load().svid().serial(), first.svid().serial());
+        assert_ne!(world.live.newest().unwrap().svid().serial(), first.svid().serial());
     }
 }
 
@@ -147,7 +156,7 @@ async fn a_lifetime_of_seconds_renews_in_time() {
         let world = World::new(&profile, Duration::from_secs(2));
         for _ in 0..60 {
             sleep(Duration::from_secs(1)).await;
-            let left = world.handle.load().svid().not_after().as_secs();
+            let left = world.live.newest().unwrap().svid().not_after().as_secs();
             assert!(left >= world.wall.current_time().unwrap().as_secs(), "it has expired");
         }
         let renewals = world.diary().len();
@@ -155,40 +164,64 @@ async fn a_lifetime_of_seconds_renews_in_time() {
     }
 }
 
+/// The CA is away for longer than half of a lifetime: traffic goes on, health says so, and it ends within one wait.
 #[tokio::test(start_paused = true)]
-async fn failures_keep_the_current_one_and_are_tried_again_ever_slower() {
+async fn an_outage_shorter_than_a_life_is_seen_and_survived() {
     for profile in profiles() {
         let world = World::new(&profile, DAY);
+        assert_eq!(world.health.status().state, IdentityState::Fresh);
         world.broken.store(true, Ordering::SeqCst);
-        sleep(HOUR * 12 + Duration::from_secs(300)).await;
+        sleep(HOUR * 20).await;
         let diary = world.diary();
-        assert!(diary.iter().all(|(_, what)| what == "issue"), "{diary:?}");
-        let waits: Vec<_> = diary.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-        assert_eq!(waits[..8], [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000]);
-        assert_eq!(world.handle.load().generation(), 0);
+        assert_eq!(diary.len(), 1, "one report while it stays the same: {diary:?}");
+        assert_eq!(diary[0].1, "no_serial");
+        let status = world.health.status();
+        assert_eq!((status.state, status.ready), (IdentityState::Degraded, true), "{status}");
+        assert!((190..230).contains(&status.failures), "every 150 s or so: {}", status.failures);
+        assert!(world.live.snapshot().is_ok(), "the current one is served");
 
         world.broken.store(false, Ordering::SeqCst);
         sleep(Duration::from_secs(150)).await;
         assert_eq!(world.diary().last().unwrap().1, "1", "it recovers within one wait");
+        let status = world.health.status();
+        assert_eq!((status.state, status.failures), (IdentityState::Fresh, 0));
+        assert!(status.last_error.is_none());
         sleep(HOUR * 13).await;
         assert_eq!(world.diary().last().unwrap().1, "2", "and goes on as before");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_longer_than_a_life_ends_without_restart() {
+async fn an_outage_longer_than_a_life_refuses_handshakes_and_ends_without_restart() {
     for profile in profiles() {
         let world = World::new(&profile, HOUR);
         world.broken.store(true, Ordering::SeqCst);
-        sleep(HOUR * 5).await;
-        let tries = world.diary().len();
-        assert!(
-            (100..130).contains(&tries),
-            "every 150 s at most, not more often after expiry: {tries}"
+        sleep(HOUR - Duration::from_secs(280)).await;
+        let status = world.health.status();
+        assert_eq!(
+            (status.state, status.ready),
+            (IdentityState::Degraded, false),
+            "before the end"
         );
+        assert!(world.live.snapshot().is_ok(), "and still served");
+
+        sleep(Duration::from_secs(290)).await;
+        assert_eq!(world.live.snapshot().unwrap_err(), SvidUnavailable::Expired);
+        assert_eq!(world.health.status().state, IdentityState::Expired);
+        sleep(HOUR * 4).await;
+        let failures = world.health.status().failures;
+        assert!(
+            (100..130).contains(&failures),
+            "every 150 s at most, not more often after expiry: {failures}"
+        );
+        let diary: Vec<_> = world.diary().into_iter().map(|(_, what)| what).collect();
+        assert_eq!(diary, ["no_serial", "expired"]);
+
         world.broken.store(false, Ordering::SeqCst);
         sleep(Duration::from_secs(150)).await;
         assert_eq!(world.diary().last().unwrap().1, "1");
+        assert!(world.live.snapshot().is_ok());
+        assert!(world.health.is_ready());
     }
 }
 
@@ -198,12 +231,12 @@ async fn a_clock_set_forward_hastens_the_renewal_and_one_set_back_does_not_delay
         let world = World::new(&profile, DAY);
         sleep(HOUR).await;
         world.wall.wrong_by.store(15 * 3600, Ordering::SeqCst);
-        sleep(Duration::from_secs(61)).await;
-        assert_eq!(world.diary().len(), 1, "within a minute");
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(world.diary().len(), 1, "within five seconds");
 
         let world = World::new(&profile, DAY);
         sleep(HOUR).await;
-        world.wall.wrong_by.store(-3600, Ordering::SeqCst);
+        world.wall.wrong_by.store(-3500, Ordering::SeqCst);
         sleep(HOUR * 11 + Duration::from_secs(1)).await;
         assert_eq!(world.diary().len(), 1, "by the monotonic clock");
     }
@@ -212,10 +245,10 @@ async fn a_clock_set_forward_hastens_the_renewal_and_one_set_back_does_not_delay
 #[tokio::test(start_paused = true)]
 async fn dropping_the_watch_stops_it() {
     for profile in profiles() {
-        let World { handle, watch, .. } = World::new(&profile, DAY);
+        let World { live, watch, .. } = World::new(&profile, DAY);
         drop(watch);
         sleep(DAY * 2).await;
-        assert_eq!(handle.load().generation(), 0);
+        assert_eq!(live.newest().unwrap().generation(), 0);
     }
 }
 
@@ -224,26 +257,27 @@ fn what_cannot_be_issued_refuses_to_start() {
     for profile in profiles() {
         let ca = TestCa::new("prod.example");
         let issue = |id: &str, ttl: Duration, now: UnixTime| {
-            AuthorityIdentity::issue(
-                Arc::new(ca.authority().clone()),
-                Box::new(RandomSerials),
-                Wanted::new(id.parse().unwrap()).with_ttl(ttl),
-                MeshDomains::new(ca.trust_domain().clone(), []),
-                profile
-                    .clone()
-                    .with_time(Arc::new(meshtls_testkit::ManualClock::new(now))),
-            )
-            .map(|_| ())
-            .unwrap_err()
+            let clock = Arc::new(meshtls_testkit::ManualClock::new(now));
+            let profile = profile.clone().with_time(clock);
+            let authority = Arc::new(ca.authority().clone());
+            let issuer = AuthorityIssuer::new(authority, Box::new(RandomSerials), profile.clone());
+            let wanted = Wanted::new(id.parse().unwrap()).with_ttl(ttl);
+            let domains = MeshDomains::new(ca.trust_domain().clone(), []);
+            Renewal::at_hand(Arc::new(issuer), wanted, domains, profile)
+                .map(|_| ())
+                .unwrap_err()
         };
-        for (name, id, ttl, now) in [
-            ("another trust domain", "spiffe://evil.example/ns/a/sa/b", HOUR, ca.now()),
-            ("longer than 90 days", ID, DAY * 91, ca.now()),
-            ("a clock before the authority's birth", ID, HOUR, UnixTime::since_unix_epoch(HOUR)),
+        let (foreign, birth) =
+            ("spiffe://evil.example/ns/a/sa/b", UnixTime::since_unix_epoch(HOUR));
+        for (name, id, ttl, now, permanent, reason) in [
+            ("another trust domain", foreign, HOUR, ca.now(), true, "foreign_trust_domain"),
+            ("longer than 90 days", ID, DAY * 91, ca.now(), true, "ttl_too_long"),
+            ("before the authority's birth", ID, HOUR, birth, false, "signer_not_yet_valid"),
         ] {
             let error = issue(id, ttl, now);
-            assert!(matches!(error, IdentityError::Issue(_)), "{name}: {error:?}");
-            assert_eq!(error.reason(), "issue", "{name}");
+            assert_eq!(error.reason(), reason, "{name}");
+            let IdentityError::Issuer(error) = error else { panic!("{name}: {error:?}") };
+            assert_eq!(matches!(error, IssuerError::Permanent { .. }), permanent, "{name}");
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum SvidUnavailable {
     #[error("no X509-SVID has been obtained yet")]
     NotYet,
     /// The last one is over, and no newer one could be obtained.
-    #[error("the last X509-SVID has expired")]
+    #[error("own SVID expired, and no newer one could be obtained")]
     Expired,
 }
 

@@ -10,7 +10,10 @@ use meshtls_ca::{
 };
 use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_svid::{TrustBundle, TrustBundles, X509Svid};
+use rustls::crypto::CryptoProvider;
 use rustls_pki_types::UnixTime;
+
+use crate::draft::{Draft, Issuer};
 
 /// The authority of one trust domain, in memory. Make one for each domain of a test.
 ///
@@ -75,6 +78,29 @@ impl TestCa {
             .intermediate(key, YEAR, self.now, &mut Count(&self.serials))
             .expect("an intermediate can be made");
         self
+    }
+
+    /// Another root of the same name, with a key of its own and a life of one day. `provider` verifies what it signs.
+    ///
+    /// # Panics
+    ///
+    /// If no root can be made.
+    #[must_use]
+    pub fn twin(&self, provider: &CryptoProvider) -> Self {
+        let key = Arc::new(KeyPair::generate(KeyType::P256).expect("a key can be drawn"));
+        let name = Issuer::named(Issuer::of(&self.root).name, Arc::<KeyPair>::clone(&key));
+        let certificate = Draft::authority(&name, &name, self.now).sign(&*key);
+        let root = Authority::load(
+            self.trust_domain().clone(),
+            key,
+            certificate.clone(),
+            vec![],
+            vec![certificate],
+            provider.signature_verification_algorithms.all,
+            self.now,
+        )
+        .expect("a draft of an authority is one");
+        Self { issuer: root.clone(), root, now: self.now, serials: AtomicU64::new(1) }
     }
 
     /// Issues an X509-SVID that is valid for 24 hours, with a P-256 key.

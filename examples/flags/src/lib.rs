@@ -60,6 +60,9 @@ pub struct IdentityFlags {
     /// The trust anchors of the mesh (PEM).
     #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
     pub roots: Option<PathBuf>,
+    /// How many seconds each certificate lives. Default: what the authority gives, 24 hours. Not for PEM files.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["cert", "key", "roots"])]
+    pub svid_ttl: Option<u64>,
 }
 
 impl WorkloadFlags {
@@ -72,6 +75,9 @@ impl WorkloadFlags {
         let id = ServiceAccountId::new(&self.trust_domain, &self.namespace, &self.service_account)?;
         let mut builder =
             Workload::builder(id, self.identity.source()?).root_namespace(&self.root_namespace);
+        if let Some(seconds) = self.identity.svid_ttl {
+            builder = builder.svid_ttl(Duration::from_secs(seconds));
+        }
         for (key, value) in &self.labels {
             builder = builder.label(key, value);
         }

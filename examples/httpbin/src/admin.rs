@@ -14,12 +14,13 @@ use meshtls::rustls::WithCauses;
 use serde::Deserialize;
 use serde_json::json;
 
-/// `/explain?port=N[&format=text]`, `/policies`, `/certs` and `/ready`.
+/// `/explain?port=N[&format=text]`, `/policies`, `/certs`, `/identity` and `/ready`.
 pub(crate) fn router(workload: Arc<Workload>) -> Router {
     Router::new()
         .route("/explain", get(explain))
         .route("/policies", get(policies))
         .route("/certs", get(certs))
+        .route("/identity", get(identity))
         .route("/ready", get(ready))
         .with_state(workload)
 }
@@ -65,13 +66,40 @@ async fn policies(State(workload): State<Arc<Workload>>) -> Response {
     .into_response()
 }
 
-/// 200, or 503 while the policies are so old that this was said to count as not ready. The text is for an operator.
+/// 200, or 503 while there is no identity or it is about to end, or while the policies are so old that this was said to count as
+/// not ready. The text is for an operator.
 async fn ready(State(workload): State<Arc<Workload>>) -> Response {
-    match workload.policy_status() {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(status) if status.is_ready() => (StatusCode::OK, format!("ready; {status}\n")),
-        Some(status) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready; {status}\n")),
+    let policies = workload.policy_status();
+    let identity = workload.identity_status();
+    let ready = policies.as_ref().is_none_or(|policies| policies.is_ready())
+        && identity.as_ref().is_none_or(|identity| identity.ready);
+    let (status, word) = if ready {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let mut text = word.to_owned();
+    for part in [policies.map(|it| it.to_string()), identity.map(|it| it.to_string())] {
+        text.extend(part.map(|part| format!("; {part}")));
     }
+    (status, text + "\n").into_response()
+}
+
+/// How the identity fares. Times are in seconds from now.
+async fn identity(State(workload): State<Arc<Workload>>) -> Response {
+    let Some(status) = workload.identity_status() else {
+        return (StatusCode::NOT_FOUND, "the identity is not renewed here\n").into_response();
+    };
+    Json(json!({
+        "state": status.state.to_string(),
+        "ready": status.ready,
+        "id": status.id.map(|id| id.to_string()),
+        "generation": workload.identity().ok().map(|snapshot| snapshot.generation()),
+        "expiresIn": status.expires_in.map(|left| left.as_secs()),
+        "nextRenewal": status.next_renewal.map(|left| left.as_secs_f64()),
+        "failures": status.failures,
+        "error": status.last_error.map(|error| WithCauses(&*error).to_string()),
+    }))
     .into_response()
 }
 
@@ -123,11 +151,11 @@ mod tests {
     use axum::body::to_bytes;
     use axum::extract::State;
     use axum::response::Response;
-    use meshtls::source::WhenStale;
+    use meshtls::source::{Issued, Issuer, IssuerError, IssuerFuture, SvidRequest, WhenStale};
     use meshtls::{IdentityFrom, PoliciesFrom, Workload};
     use serde_json::Value;
 
-    use super::{policies, ready};
+    use super::{identity, policies, ready};
 
     const POLICY: &str = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
         metadata: { name: default, namespace: foo }\nspec: { mtls: { mode: STRICT } }\n";
@@ -160,6 +188,10 @@ mod tests {
         tokio::time::sleep(2 * bound).await;
         let (status, body) = text(ready(workload.clone()).await).await;
         assert!(status == 200 && body.starts_with("ready; version 1 of "), "{status} {body}");
+        assert!(
+            body.contains("; fresh: spiffe://cluster.local/ns/foo/sa/httpbin, ends in "),
+            "{body}"
+        );
 
         fs::write(&file, "kind: [").unwrap();
         tokio::time::sleep(2 * bound).await;
@@ -183,7 +215,33 @@ mod tests {
     async fn without_policy_files_there_is_nothing_to_get_stale() {
         let directory = tempfile::tempdir().unwrap();
         let workload = workload(directory.path(), PoliciesFrom::Nowhere);
-        assert_eq!(text(ready(workload.clone()).await).await, (200, "ready\n".to_owned()));
+        let (status, body) = text(ready(workload.clone()).await).await;
+        assert!(status == 200 && body.starts_with("ready; fresh: "), "{status} {body}");
         assert_eq!(text(policies(workload).await).await.0, 404);
+    }
+
+    /// An authority that is away: nothing to show yet, and why can be read.
+    #[tokio::test(start_paused = true)]
+    async fn an_identity_that_has_not_come_is_not_ready() {
+        #[derive(Debug)]
+        struct Away;
+        impl Issuer for Away {
+            fn issue<'a>(
+                &'a self,
+                _: &'a SvidRequest,
+            ) -> IssuerFuture<'a, Result<Issued, IssuerError>> {
+                Box::pin(async { Err(IssuerError::retryable("away", "nobody is there")) })
+            }
+        }
+        let id = "cluster.local/ns/foo/sa/httpbin".parse().unwrap();
+        let from = IdentityFrom::Issuer(Arc::new(Away));
+        let workload = State(Arc::new(Workload::builder(id, from).start().unwrap()));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(text(ready(workload.clone()).await).await.0, 503);
+        let (status, body) = text(identity(workload).await).await;
+        assert_eq!(status, 200, "{body}");
+        let seen: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&seen["state"], &seen["ready"]), (&"not yet".into(), &false.into()), "{seen}");
+        assert!(seen["error"].as_str().unwrap().ends_with("nobody is there"), "{seen}");
     }
 }

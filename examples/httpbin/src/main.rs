@@ -38,7 +38,7 @@ struct Arguments {
     /// (default: auto). `server-first` is for protocols in which the server speaks first.
     #[arg(long, value_name = "LISTEN", required = true)]
     listen: Vec<Listen>,
-    /// Where to serve the admin routes /explain?port=N, /policies, /certs and /ready, in plaintext: keep it on loopback.
+    /// Where to serve the admin routes /explain?port=N, /policies, /certs, /identity and /ready, in plaintext: keep it on loopback.
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
     #[command(flatten)]

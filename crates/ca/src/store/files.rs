@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -39,19 +39,176 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
-    let (file, metadata) = open(path)?;
-    check_writers(&metadata, path)?;
-    read_whole(file, &metadata, path)
+    read_and_hold(path).map(|(bytes, _held)| bytes)
 }
 
 /// Reads a key, which nobody but its owner may be able to reach.
 pub(super) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let (file, metadata) = open(path)?;
-    check_mode(&metadata, path)?;
-    read_whole(file, &metadata, path).map(Zeroizing::new)
+    read_key_and_hold(path).map(|(bytes, _held)| bytes)
 }
 
-/// Writes a new file: another name first, then the right one, both safely on the disk.
+pub(super) fn read_and_hold(path: &Path) -> Result<(Vec<u8>, Held), StoreError> {
+    let (file, metadata) = open(path)?;
+    check_writers(&metadata, path)?;
+    let bytes = read_whole(&file, &metadata, path)?;
+    Ok((bytes, Held::new(path, file, &metadata)))
+}
+
+pub(super) fn read_key_and_hold(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Held), StoreError> {
+    let (file, metadata) = open(path)?;
+    check_mode(&metadata, path)?;
+    let bytes = read_whole(&file, &metadata, path).map(Zeroizing::new)?;
+    Ok((bytes, Held::new(path, file, &metadata)))
+}
+
+/// A file that was read and is kept open, so that no other file can get its inode number: a name that shows the same
+/// number still names this file, however fast the clock of the file system is. Time and length of the last change
+/// show what was written in place, by others than us.
+#[derive(Debug)]
+pub(super) struct Held {
+    path: PathBuf,
+    _open: File,
+    identity: Option<Identity>,
+}
+
+impl Held {
+    fn new(path: &Path, file: File, metadata: &Metadata) -> Self {
+        Self { path: path.to_owned(), _open: file, identity: Identity::of(metadata) }
+    }
+
+    pub(super) fn is_of(&self, path: &Path) -> bool {
+        self.path == path
+    }
+
+    /// Whether the name still names this file, unchanged. Never on platforms without inode numbers.
+    pub(super) fn is_still_there(&self) -> Result<bool, StoreError> {
+        let metadata = fs::metadata(&self.path).map_err(failed("look at", &self.path))?;
+        Ok(self.identity.is_some() && Identity::of(&metadata) == self.identity)
+    }
+}
+
+/// What tells one file, in one state, from every other that exists at the same time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
+}
+
+/// Whether a file is there with exactly this in it.
+pub(super) fn holds(path: &Path, contents: &[u8]) -> bool {
+    read(path).is_ok_and(|found| Zeroizing::new(found).as_slice() == contents)
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path).map_err(failed("remove", path))?;
+    sync_directory(path)
+}
+
+/// A file that lines are appended to, by whoever holds the lock.
+#[derive(Debug)]
+pub(super) struct Appended {
+    path: PathBuf,
+    file: File,
+}
+
+impl Appended {
+    /// Opens it. `None` if it is not there.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("look at", path)(error)),
+            Ok(found) if !found.is_file() => {
+                return Err(StoreError::NotAFile { path: path.to_owned() });
+            }
+            Ok(_) => {}
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(failed("open", path))?;
+        let metadata = file.metadata().map_err(failed("look at", path))?;
+        check_owner(&metadata, path)?;
+        check_writers(&metadata, path)?;
+        Ok(Some(Self { path: path.to_owned(), file }))
+    }
+
+    /// Whether the name still names this file, which may have grown.
+    #[cfg(unix)]
+    pub(super) fn is_still_there(&self) -> Result<bool, StoreError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let held = self
+            .file
+            .metadata()
+            .map_err(failed("look at", &self.path))?;
+        match fs::metadata(&self.path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("look at", &self.path)(error)),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn is_still_there(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    pub(super) fn length(&self) -> Result<u64, StoreError> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(failed("look at", &self.path))?;
+        Ok(metadata.len())
+    }
+
+    /// Everything from `offset` on.
+    pub(super) fn read_from(&mut self, offset: u64) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        self.file
+            .seek(io::SeekFrom::Start(offset))
+            .and_then(|_at| self.file.read_to_end(&mut bytes))
+            .map_err(failed("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Appends in one write, and waits until it is on the disk.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed("write", &self.path))
+    }
+
+    /// Cuts off what is behind `length`.
+    pub(super) fn cut(&self, length: u64) -> Result<(), StoreError> {
+        self.file
+            .set_len(length)
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed("write", &self.path))
+    }
+}
+
+/// Writes a file: another name first, then the right one, both safely on the disk.
 pub(super) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<(), StoreError> {
     let unfinished = unfinished(path);
     // Of a process that died. The lock is held, so nobody is writing it.
@@ -61,12 +218,22 @@ pub(super) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<()
         }
         _ => {}
     }
-    let mut file = open_new(OpenOptions::new().create_new(true), &unfinished, readers)?;
-    file.write_all(contents)
-        .map_err(failed("write", &unfinished))?;
-    file.sync_all().map_err(failed("write", &unfinished))?;
+    let written = write_whole(&unfinished, contents, readers);
+    if written.is_err() {
+        // Half a key helps nobody, and a full disk needs the room. If it cannot be removed, the next one does it.
+        match fs::remove_file(&unfinished) {
+            Ok(()) | Err(_) => {}
+        }
+    }
+    written?;
     fs::rename(&unfinished, path).map_err(failed("rename to", path))?;
     sync_directory(path)
+}
+
+fn write_whole(path: &Path, contents: &[u8], readers: Readers) -> Result<(), StoreError> {
+    let mut file = open_new(OpenOptions::new().create_new(true), path, readers)?;
+    file.write_all(contents).map_err(failed("write", path))?;
+    file.sync_all().map_err(failed("write", path))
 }
 
 /// Refuses what is no regular file before opening it: opening a FIFO waits for its writer.
@@ -83,7 +250,7 @@ fn open(path: &Path) -> Result<(File, Metadata), StoreError> {
     Ok((file, metadata))
 }
 
-fn read_whole(file: File, metadata: &Metadata, path: &Path) -> Result<Vec<u8>, StoreError> {
+fn read_whole(file: &File, metadata: &Metadata, path: &Path) -> Result<Vec<u8>, StoreError> {
     let length = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0);
     // Room for all of it, so that no copy of a key is left behind by growing.
     let mut bytes = Vec::with_capacity(length.saturating_add(1));

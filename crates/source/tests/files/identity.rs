@@ -7,14 +7,16 @@ use std::time::Duration;
 use meshtls_ca::KeyType;
 use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
-use meshtls_source::{IdentityChange, IdentityError, IdentityFiles, IdentityPaths, Watch};
-use meshtls_svid::{SvidHandle, X509Svid};
+use meshtls_source::{
+    IdentityChange, IdentityError, IdentityPaths, LiveSvid, PemFiles, Renewal, Wanted, Watch,
+};
+use meshtls_svid::X509Svid;
 use meshtls_testkit::{ManualClock, TestCa};
 use tempfile::{TempDir, tempdir};
 
 use crate::reports::Reports;
 
-const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
+pub(crate) const ID: &str = "spiffe://prod.example/ns/pay/sa/ledger";
 
 /// Every test runs once with each. The output of a failed test ends with the provider's name.
 fn profiles() -> impl Iterator<Item = TlsProfile> {
@@ -27,15 +29,15 @@ fn profiles() -> impl Iterator<Item = TlsProfile> {
 }
 
 /// Three files, and a clock.
-struct Files {
-    directory: TempDir,
-    clock: Arc<ManualClock>,
-    ca: TestCa,
-    profile: TlsProfile,
+pub(crate) struct Files {
+    pub(crate) directory: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ca: TestCa,
+    pub(crate) profile: TlsProfile,
 }
 
 impl Files {
-    fn new(profile: &TlsProfile) -> Self {
+    pub(crate) fn new(profile: &TlsProfile) -> Self {
         let ca = TestCa::new("prod.example");
         let clock = Arc::new(ManualClock::new(ca.now()));
         let profile = profile.clone().with_time(Arc::<ManualClock>::clone(&clock));
@@ -45,12 +47,12 @@ impl Files {
         files
     }
 
-    fn paths(&self) -> IdentityPaths {
+    pub(crate) fn paths(&self) -> IdentityPaths {
         let at = |name| self.directory.path().join(name);
         IdentityPaths { certificate: at("tls.crt"), key: at("tls.key"), roots: at("ca.crt") }
     }
 
-    fn write(&self, svid: &X509Svid) {
+    pub(crate) fn write(&self, svid: &X509Svid) {
         fs::write(self.paths().certificate, svid.chain_pem()).unwrap();
         self.write_key(&svid.key_pem());
     }
@@ -69,26 +71,32 @@ impl Files {
     #[cfg(not(unix))]
     fn set_key_mode(&self, _: u32) {}
 
-    fn open(&self) -> Result<IdentityFiles, IdentityError> {
-        let aliases = ["old.example".parse().unwrap()];
-        let domains = MeshDomains::new(self.ca.trust_domain().clone(), aliases);
-        IdentityFiles::open(self.paths(), domains, self.profile.clone())
+    pub(crate) fn source(&self) -> PemFiles {
+        PemFiles::new(self.paths(), self.ca.trust_domain().clone())
     }
 
-    fn watched(&self, change: IdentityChange) -> Watched {
+    pub(crate) fn open(&self, files: PemFiles) -> Result<Renewal, IdentityError> {
+        let aliases = ["old.example".parse().unwrap()];
+        let domains = MeshDomains::new(self.ca.trust_domain().clone(), aliases);
+        let wanted = Wanted::new(ID.parse().unwrap());
+        Renewal::at_hand(Arc::new(files), wanted, domains, self.profile.clone())
+    }
+
+    pub(crate) fn watched(&self, change: IdentityChange) -> Watched {
         let reports = Reports::new();
-        let files = self
-            .open()
+        let source = self.source().reporter(Arc::<Reports>::clone(&reports));
+        let renewal = self
+            .open(source)
             .unwrap()
             .identity_change(change)
             .reporter(Arc::<Reports>::clone(&reports));
-        Watched { handle: files.handle(), reports, _watch: files.watch() }
+        Watched { live: renewal.live(), reports, _watch: renewal.watch() }
     }
 }
 
-struct Watched {
-    handle: Arc<SvidHandle>,
-    reports: Arc<Reports>,
+pub(crate) struct Watched {
+    pub(crate) live: Arc<LiveSvid>,
+    pub(crate) reports: Arc<Reports>,
     _watch: Watch,
 }
 
@@ -97,7 +105,7 @@ async fn a_new_pair_is_used_from_the_next_handshake_on() {
     for profile in profiles() {
         let files = Files::new(&profile);
         let watched = files.watched(IdentityChange::Refuse);
-        let before = watched.handle.load();
+        let before = watched.live.newest().unwrap();
         assert_eq!(before.svid().id().as_str(), ID);
         let alias = "old.example".parse().unwrap();
         assert_eq!(
@@ -108,7 +116,7 @@ async fn a_new_pair_is_used_from_the_next_handshake_on() {
 
         files.write(&files.ca.svid(ID));
         assert_eq!(watched.reports.after_some_looks().await, "generation 1");
-        assert_ne!(watched.handle.load().svid().serial(), before.svid().serial());
+        assert_ne!(watched.live.newest().unwrap().svid().serial(), before.svid().serial());
     }
 }
 
@@ -128,10 +136,10 @@ async fn key_and_certificate_may_come_one_after_the_other() {
             };
             write(certificate_first);
             assert_eq!(watched.reports.after_some_looks().await, "kept: key", "{name}");
-            assert_eq!(watched.handle.load().generation(), 0, "{name}");
+            assert_eq!(watched.live.newest().unwrap().generation(), 0, "{name}");
             write(!certificate_first);
             assert_eq!(watched.reports.after_some_looks().await, "generation 1", "{name}");
-            assert_eq!(watched.handle.load().svid().serial(), new.serial(), "{name}");
+            assert_eq!(watched.live.newest().unwrap().svid().serial(), new.serial(), "{name}");
         }
     }
 }
@@ -205,7 +213,7 @@ async fn bad_material_keeps_the_good_one_and_is_reported_once() {
                 .into();
             spoil(&files);
             assert_eq!(watched.reports.after_some_looks().await, format!("kept: {want}"), "{name}");
-            assert_eq!(watched.handle.load().generation(), 0, "{name}");
+            assert_eq!(watched.live.newest().unwrap().generation(), 0, "{name}");
 
             for (content, path) in good {
                 fs::remove_dir(&path).ok();
@@ -268,7 +276,7 @@ async fn another_identity_has_to_be_allowed() {
         let other = "spiffe://prod.example/ns/pay/sa/other";
         files.write(&files.ca.svid(other));
         assert_eq!(watched.reports.after_some_looks().await, "generation 1");
-        assert_eq!(watched.handle.load().svid().id().as_str(), other);
+        assert_eq!(watched.live.newest().unwrap().svid().id().as_str(), other);
     }
 }
 
@@ -282,9 +290,9 @@ async fn one_file_may_hold_certificate_and_key_in_the_dialect_of_windows() {
         let both = files.directory.path().join("both.pem");
         fs::write(&both, text).unwrap();
         let paths = IdentityPaths { certificate: both.clone(), key: both, ..files.paths() };
-        let domains = MeshDomains::new(files.ca.trust_domain().clone(), []);
-        let opened = IdentityFiles::open(paths, domains, files.profile.clone()).unwrap();
-        assert_eq!(opened.handle().load().svid().serial(), svid.serial());
+        let source = PemFiles::new(paths, files.ca.trust_domain().clone());
+        let newest = files.open(source).unwrap().live().newest().unwrap();
+        assert_eq!(newest.svid().serial(), svid.serial());
     }
 }
 
@@ -298,20 +306,19 @@ async fn a_key_that_others_may_read_is_reported_or_refused() {
         assert_eq!(watched.reports.take(), "exposed 644");
         files.write(&files.ca.svid(ID));
         files.set_key_mode(0o640);
-        assert_eq!(watched.reports.after_some_looks().await, "generation 1, exposed 640");
+        assert_eq!(watched.reports.after_some_looks().await, "exposed 640, generation 1");
 
         let error = files
-            .open()
-            .unwrap()
-            .refuse_exposed_key()
+            .open(files.source().refuse_exposed_key())
             .map(|_| ())
             .unwrap_err();
         assert_eq!(error.reason(), "exposed_key");
-        assert!(error.to_string().ends_with("tls.key (mode 640)"), "{error}");
+        let text = meshtls_rustls::WithCauses(&error).to_string();
+        assert!(text.ends_with("tls.key (mode 640)"), "{text}");
 
         files.set_key_mode(0o600);
         let reports = Reports::new();
-        let strict = files.open().unwrap().refuse_exposed_key().unwrap();
+        let strict = files.open(files.source().refuse_exposed_key()).unwrap();
         let _watch = strict.reporter(Arc::<Reports>::clone(&reports)).watch();
         files.write(&files.ca.svid(ID));
         files.set_key_mode(0o644);
@@ -324,7 +331,7 @@ async fn a_key_that_others_may_read_is_reported_or_refused() {
 #[test]
 fn a_bad_first_load_refuses_to_start() {
     for profile in profiles() {
-        let reason = |files: &Files| files.open().map(|_| ()).unwrap_err().reason();
+        let reason = |files: &Files| files.open(files.source()).map(|_| ()).unwrap_err().reason();
         let files = Files::new(&profile);
         fs::remove_file(files.paths().key).unwrap();
         assert_eq!(reason(&files), "unreadable");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests end the test by a panic")]
 #![expect(clippy::print_stdout, reason = "a failed test shows which provider it ran with")]
 
+mod catalogue;
 mod flapping;
 mod freshness;
 mod identity;

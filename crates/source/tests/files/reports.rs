@@ -16,6 +16,8 @@ impl Reporter for Reports {
             Report::PoliciesKept(error) => format!("kept: {}", error.reason()),
             Report::PoliciesStale { age, then } => format!("stale {} s: {then:?}", age.as_secs()),
             Report::IdentityReplaced { generation } => format!("generation {generation}"),
+            Report::IdentityWithoutOverlap { .. } => "without overlap".to_owned(),
+            Report::IdentityExpired { .. } => "expired".to_owned(),
             Report::IdentityKept(error) => format!("kept: {}", error.reason()),
             Report::KeyExposed { mode, .. } => format!("exposed {mode:o}"),
             Report::Recovered => "recovered".to_owned(),
