@@ -21,6 +21,8 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 #[cfg(feature = "authority")]
+mod audit;
+#[cfg(feature = "authority")]
 mod authority;
 mod bridge;
 #[cfg(feature = "authority")]
@@ -30,6 +32,8 @@ pub mod csr;
 mod from_pem;
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 mod generate;
+#[cfg(feature = "authority")]
+mod issuance_policy;
 #[cfg(feature = "authority")]
 mod issuing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -43,17 +47,25 @@ mod pem;
 mod pkcs8;
 mod public_key;
 #[cfg(feature = "authority")]
+mod registration;
+#[cfg(feature = "authority")]
+mod requester;
+#[cfg(feature = "authority")]
 mod serial;
 mod signer;
 #[cfg(all(feature = "store", any(feature = "ring", feature = "aws-lc-rs")))]
 pub mod store;
 
 #[cfg(feature = "authority")]
+pub use audit::{AuditError, AuditEvent, AuditLog, AuditOutcome, IssuedFacts};
+#[cfg(feature = "authority")]
 pub use authority::{Authority, IssueError, IssueRequest};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use from_pem::{AuthorityPem, FromPemError};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use generate::{AuthorityOptions, GenerateError};
+#[cfg(feature = "authority")]
+pub use issuance_policy::{IssuancePolicy, PolicyError};
 #[cfg(feature = "authority")]
 pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -62,6 +74,10 @@ pub use key_type::KeyType;
 #[cfg(feature = "authority")]
 pub use load::LoadAuthorityError;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
+#[cfg(feature = "authority")]
+pub use registration::{PeerAnswer, Refusal, RefusedRequest, RegistrationAuthority};
+#[cfg(feature = "authority")]
+pub use requester::{AuthenticatedBy, Requester};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use serial::RandomSerials;
 #[cfg(feature = "authority")]
