@@ -21,6 +21,8 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 #[cfg(feature = "authority")]
+mod audit;
+#[cfg(feature = "authority")]
 mod authority;
 mod bridge;
 #[cfg(feature = "authority")]
@@ -30,6 +32,8 @@ pub mod csr;
 mod from_pem;
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 mod generate;
+#[cfg(feature = "authority")]
+mod issuance_policy;
 #[cfg(feature = "authority")]
 mod issuing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -48,6 +52,9 @@ mod public_key;
 mod rotating;
 #[cfg(feature = "authority")]
 mod rotation;
+mod registration;
+#[cfg(feature = "authority")]
+mod requester;
 #[cfg(feature = "authority")]
 mod serial;
 mod signer;
@@ -55,11 +62,15 @@ mod signer;
 pub mod store;
 
 #[cfg(feature = "authority")]
+pub use audit::{AuditError, AuditEvent, AuditLog, AuditOutcome, IssuedFacts};
+#[cfg(feature = "authority")]
 pub use authority::{Authority, IssueError, IssueRequest};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use from_pem::{AuthorityPem, FromPemError};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use generate::{AuthorityOptions, GenerateError};
+#[cfg(feature = "authority")]
+pub use issuance_policy::{IssuancePolicy, PolicyError};
 #[cfg(feature = "authority")]
 pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -74,6 +85,9 @@ pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
 pub use rotating::RotatingAuthority;
 #[cfg(feature = "authority")]
 pub use rotation::{Phase, Readiness, Rotation, RotationError, Step};
+pub use registration::{PeerAnswer, Refusal, RefusedRequest, RegistrationAuthority};
+#[cfg(feature = "authority")]
+pub use requester::{AuthenticatedBy, Requester};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use serial::RandomSerials;
 #[cfg(feature = "authority")]
