@@ -6,6 +6,8 @@
 //!   not have the private key.
 //! * What is issued names exactly one workload of the authority's own trust domain, never outlives the signing
 //!   certificate, and can sign nothing.
+//! * A step of a `Rotation` that would break a connection of somebody in the `Ledger` is refused,
+//!   unless the caller overrides it by name; forward and back (`tests/rotation.rs`, `the_rule_is_sound`).
 //! * No clock, no socket, no environment. Only the module `store` touches files.
 //!
 //! # Sources
@@ -49,12 +51,13 @@ mod pem;
 mod pkcs8;
 mod public_key;
 #[cfg(feature = "authority")]
-mod rotating;
-#[cfg(feature = "authority")]
-mod rotation;
 mod registration;
 #[cfg(feature = "authority")]
 mod requester;
+#[cfg(feature = "authority")]
+mod rotating;
+#[cfg(feature = "authority")]
+mod rotation;
 #[cfg(feature = "authority")]
 mod serial;
 mod signer;
@@ -82,12 +85,13 @@ pub use ledger::{Ledger, LedgerEntry, RepeatedSerial, Waiting};
 pub use load::LoadAuthorityError;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
 #[cfg(feature = "authority")]
-pub use rotating::RotatingAuthority;
-#[cfg(feature = "authority")]
-pub use rotation::{Phase, Readiness, Rotation, RotationError, Step};
 pub use registration::{PeerAnswer, Refusal, RefusedRequest, RegistrationAuthority};
 #[cfg(feature = "authority")]
 pub use requester::{AuthenticatedBy, Requester};
+#[cfg(feature = "authority")]
+pub use rotating::RotatingAuthority;
+#[cfg(feature = "authority")]
+pub use rotation::{Phase, Readiness, Rotation, RotationError, Step};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use serial::RandomSerials;
 #[cfg(feature = "authority")]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use meshtls_ca::AuthenticatedBy;
 use meshtls_identity::SpiffeId;
 use meshtls_rustls::VerifiedPeer;
 use rustls_pki_types::UnixTime;
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 
 /// Judges what a caller shows. The server asks its authenticators in order, and the first that knows the caller decides.
 pub trait Authenticator: fmt::Debug + Send + Sync {
-    /// A short label of the kind of credential, for the audit and for metrics.
-    fn kind(&self) -> &'static str;
+    /// The kind of credential, for the audit log.
+    fn by(&self) -> AuthenticatedBy;
 
     /// Tells who the caller is.
     ///
@@ -60,19 +61,27 @@ pub struct Caller {
     pub id: SpiffeId,
     /// Which credential it was, for the audit: never the credential itself.
     pub credential: Option<String>,
+    /// The last second at which the credential is good.
+    pub valid_until: Option<UnixTime>,
 }
 
 impl Caller {
     /// A caller of which no more is known than its ID.
     #[must_use]
     pub fn new(id: SpiffeId) -> Self {
-        Self { id, credential: None }
+        Self { id, credential: None, valid_until: None }
     }
 
     /// Says which of several credentials it was.
     #[must_use]
     pub fn with_credential(self, credential: impl Into<String>) -> Self {
         Self { credential: Some(credential.into()), ..self }
+    }
+
+    /// Says until when it is good.
+    #[must_use]
+    pub fn valid_until(self, last: UnixTime) -> Self {
+        Self { valid_until: Some(last), ..self }
     }
 }
 
@@ -125,15 +134,6 @@ impl NotAuthenticated {
             Self::Refused { reason, .. } | Self::CannotTell { reason, .. } => reason,
         }
     }
-
-    /// How much it tells: of several, the one that tells most is reported, the first among equals.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::NotShown => 0,
-            Self::Refused { .. } => 1,
-            Self::CannotTell { .. } => 2,
-        }
-    }
 }
 
 /// Knows callers by the X509-SVID that they show in the TLS handshake: they keep their ID.
@@ -142,20 +142,18 @@ impl NotAuthenticated {
 pub struct ClientCertificate;
 
 impl Authenticator for ClientCertificate {
-    fn kind(&self) -> &'static str {
-        "client_certificate"
+    fn by(&self) -> AuthenticatedBy {
+        AuthenticatedBy::ClientCertificate
     }
 
     fn authenticate<'a>(&'a self, shown: &'a Shown) -> AuthenticatorFuture<'a> {
-        let known = match &shown.peer {
-            None => Err(NotAuthenticated::NotShown),
-            // The connection may be older than the request.
-            Some(peer) if peer.not_after() < shown.now => Err(NotAuthenticated::refused(
-                "certificate_expired",
-                "the certificate has expired since the handshake",
-            )),
-            Some(peer) => Ok(Caller::new(peer.id().clone())),
-        };
+        // The connection may be older than the request: that its certificate is still good is asked again when it is decided.
+        let known = shown
+            .peer
+            .as_ref()
+            .map_or(Err(NotAuthenticated::NotShown), |peer| {
+                Ok(Caller::new(peer.id().clone()).valid_until(peer.not_after()))
+            });
         Box::pin(std::future::ready(known))
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use meshtls_ca::AuthenticatedBy;
 use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_rustls::rustls::crypto::CryptoProvider;
 use meshtls_rustls::rustls::crypto::hash::{Hash, HashAlgorithm};
@@ -222,8 +223,8 @@ impl fmt::Debug for JoinTokens {
 }
 
 impl Authenticator for Arc<JoinTokens> {
-    fn kind(&self) -> &'static str {
-        "join_token"
+    fn by(&self) -> AuthenticatedBy {
+        AuthenticatedBy::JoinToken
     }
 
     fn authenticate<'a>(&'a self, shown: &'a Shown) -> AuthenticatorFuture<'a> {

@@ -10,6 +10,7 @@ use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
 };
 use jsonwebtoken::{Algorithm, DecodingKey};
+use meshtls_ca::AuthenticatedBy;
 use meshtls_identity::TrustDomain;
 use meshtls_svid::{LoadError, read_file};
 use rustls_pki_types::UnixTime;
@@ -239,8 +240,8 @@ fn verifies(key: &Jwk, algorithm: Algorithm, message: &str, signature: &Vec<u8>)
 }
 
 impl Authenticator for Arc<JwtCallers> {
-    fn kind(&self) -> &'static str {
-        "jwt"
+    fn by(&self) -> AuthenticatedBy {
+        AuthenticatedBy::Token
     }
 
     fn authenticate<'a>(&'a self, shown: &'a Shown) -> AuthenticatorFuture<'a> {

@@ -2,8 +2,6 @@
 
 mod answer;
 #[cfg(feature = "server")]
-mod audit;
-#[cfg(feature = "server")]
 mod authenticator;
 #[cfg(feature = "jwt")]
 mod claims;
@@ -34,8 +32,6 @@ mod transport;
 mod trust;
 
 pub use answer::{AnswerError, MAX_ANSWER_BYTES, MAX_ROOTS, read_answer};
-#[cfg(feature = "server")]
-pub use audit::{Audit, AuditEvent, Refusal};
 #[cfg(feature = "server")]
 pub use authenticator::{
     Authenticator, AuthenticatorFuture, Caller, ClientCertificate, NotAuthenticated, Shown,

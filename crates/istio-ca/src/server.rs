@@ -4,15 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshtls_ca::csr::{self, MAX_LEN};
-use meshtls_ca::{IssueError, IssueRequest, IssuedSvid, IssuingAuthority};
-use meshtls_identity::{IdMatcher, ServiceAccountId, SpiffeId};
-use meshtls_rustls::TlsProfile;
+use meshtls_ca::csr::MAX_LEN;
+use meshtls_ca::{
+    AuditLog, AuthenticatedBy, IssuancePolicy, IssuedSvid, IssuingAuthority, PeerAnswer,
+    RefusedRequest, RegistrationAuthority, Requester,
+};
+use meshtls_identity::SpiffeId;
+use meshtls_rustls::{TlsProfile, WithCauses};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateSigningRequestDer, UnixTime};
 use tokio::sync::Semaphore;
+use tonic::Status;
 
-use crate::audit::{Audit, AuditEvent, Refusal};
 use crate::authenticator::{Authenticator, Caller, NotAuthenticated, Shown};
 use crate::metadata::NotAText;
 use crate::serials::ProviderSerials;
@@ -21,7 +24,9 @@ use crate::serials::ProviderSerials;
 /// certificates from it.
 ///
 /// Whom a certificate names is decided by who asks, never by the request. Callers are known by the authenticators, which are
-/// asked in the order in which they were added; without any, nobody is. Every request is written down once.
+/// asked in the order in which they were added; without any, nobody is. What they may have is the policy's decision, delegates
+/// included (`ImpersonatedIdentity` of ztunnel). Every request that was read is one event in the audit log, and what is not on record
+/// is not handed out.
 ///
 /// [`serve`](Self::serve) answers it on a listener, under TLS and in no other way.
 pub struct IstioCaServer {
@@ -32,10 +37,9 @@ pub struct IstioCaServer {
 /// What every request needs.
 pub(crate) struct Core {
     pub(crate) authority: Arc<dyn IssuingAuthority>,
+    registration: RegistrationAuthority,
     pub(crate) profile: TlsProfile,
-    audit: Arc<dyn Audit>,
     authenticators: Vec<Arc<dyn Authenticator>>,
-    delegates: Vec<(SpiffeId, IdMatcher)>,
     pub(crate) requests: Arc<Semaphore>,
 }
 
@@ -68,21 +72,24 @@ impl Default for Limits {
 }
 
 impl IstioCaServer {
-    /// A server in front of `authority` that knows nobody yet. It tells `audit` of every request; the time is that of the clock of
-    /// `profile`, whose provider verifies requests and draws serial numbers.
+    /// A server in front of `authority` that knows nobody yet. `policy` decides who may have what, `audit` is told of every
+    /// request. The time is that of the clock of `profile`, whose provider verifies requests and draws serial numbers.
     #[must_use]
     pub fn new(
         authority: Arc<dyn IssuingAuthority>,
+        policy: IssuancePolicy,
+        audit: Arc<dyn AuditLog>,
         profile: TlsProfile,
-        audit: Arc<dyn Audit>,
     ) -> Self {
         let limits = Limits::default();
+        let algorithms = profile.provider().signature_verification_algorithms.all;
+        let registration =
+            RegistrationAuthority::new(Arc::clone(&authority), policy, audit, algorithms);
         let core = Core {
             authority,
+            registration,
             profile,
-            audit,
             authenticators: Vec::new(),
-            delegates: Vec::new(),
             requests: Arc::new(Semaphore::new(limits.requests)),
         };
         Self { core: Arc::new(core), limits }
@@ -92,14 +99,6 @@ impl IstioCaServer {
     #[must_use]
     pub fn authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
         self.change(|core| core.authenticators.push(authenticator));
-        self
-    }
-
-    /// Lets the node agent `account` ask on behalf of those of `workloads` (`ImpersonatedIdentity` of ztunnel). Which of them run on
-    /// its node is not known here: Istio narrows it to those, so name no more than a node may ever hold.
-    #[must_use]
-    pub fn delegate(mut self, account: SpiffeId, workloads: IdMatcher) -> Self {
-        self.change(|core| core.delegates.push((account, workloads)));
         self
     }
 
@@ -122,16 +121,14 @@ impl IstioCaServer {
 impl fmt::Debug for IstioCaServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IstioCaServer")
-            .field("authority", &self.core.authority)
+            .field("registration", &self.core.registration)
             .field("authenticators", &self.core.authenticators)
-            .field("delegates", &self.core.delegates)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
 
 /// A request as it came from the wire.
-#[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) shown: Shown,
     pub(crate) csr: String,
@@ -142,155 +139,140 @@ pub(crate) struct Asked {
 
 impl Core {
     pub(crate) fn now(&self) -> UnixTime {
+        // Without a clock everything has expired.
         self.profile
             .time()
             .current_time()
             .unwrap_or_else(|| UnixTime::since_unix_epoch(Duration::MAX))
     }
 
-    /// Answers one request, and writes it down.
-    pub(crate) async fn answer(self: Arc<Self>, asked: Asked) -> Result<IssuedSvid, Refusal> {
-        let mut known = None;
-        let mut subject = None;
-        let outcome = self.decide(&asked, &mut known, &mut subject).await;
-        let recorded = (Arc::clone(&self), asked);
-        // An audit may block.
-        let written = tokio::task::spawn_blocking(move || {
-            let (core, asked) = recorded;
-            let (kind, caller): (Option<&'static str>, Option<&Caller>) = known
-                .as_ref()
-                .map_or((None, None), |(kind, caller)| (Some(*kind), Some(caller)));
-            core.audit.record(&AuditEvent {
-                at: asked.shown.now,
-                address: asked.shown.address,
-                caller: caller.map(|caller| &caller.id),
-                credential_kind: kind,
-                credential: caller.and_then(|caller| caller.credential.as_deref()),
-                subject: subject.as_ref(),
-                ttl: asked.ttl,
-                outcome: outcome.as_ref(),
-            });
-            outcome
-        });
-        // What could not be written down is not given out.
-        written.await.unwrap_or(Err(Refusal::Failed))
+    /// Answers one request, which the registration authority writes down whatever the answer.
+    pub(crate) async fn answer(self: Arc<Self>, asked: Asked) -> Result<IssuedSvid, Told> {
+        let known = self.authenticate(&asked.shown).await;
+        // An authority may block, on a disk or a KMS; so may an audit log.
+        let decided = tokio::task::spawn_blocking(move || self.decide(asked, known));
+        decided.await.unwrap_or(Err(Told::NotIssued))
     }
 
     /// Writes down what was refused before it was looked at.
-    pub(crate) fn refuse_overload(&self, shown: &Shown, ttl: Option<Duration>) -> Refusal {
-        self.audit.record(&AuditEvent {
-            at: shown.now,
-            address: shown.address,
-            caller: None,
-            credential_kind: None,
-            credential: None,
-            subject: None,
-            ttl,
-            outcome: Err(&Refusal::Overloaded),
-        });
-        Refusal::Overloaded
+    pub(crate) fn refuse_overload(&self, shown: &Shown) -> Told {
+        let refused = self.unauthenticated(shown, "not asked: too many requests at once");
+        Told::unrecorded(&refused).unwrap_or(Told::TooMany)
     }
 
-    async fn decide(
-        self: &Arc<Self>,
-        asked: &Asked,
-        known: &mut Option<(&'static str, Caller)>,
-        subject: &mut Option<SpiffeId>,
-    ) -> Result<IssuedSvid, Refusal> {
-        let (_, caller) = known.insert(self.authenticate(&asked.shown).await?);
-        let id = subject.insert(self.subject(caller, &asked.wanted)?).clone();
-        let (core, csr, ttl, now) =
-            (Arc::clone(self), asked.csr.clone(), asked.ttl, asked.shown.now);
-        // An authority may block, on a disk or a KMS.
-        let issued = tokio::task::spawn_blocking(move || core.issue(&csr, &id, ttl, now));
-        issued.await.unwrap_or(Err(Refusal::Failed))
-    }
-
-    async fn authenticate(&self, shown: &Shown) -> Result<(&'static str, Caller), Refusal> {
-        let mut tried: Vec<(&'static str, NotAuthenticated)> = Vec::new();
+    async fn authenticate(
+        &self,
+        shown: &Shown,
+    ) -> Result<(AuthenticatedBy, Caller), Vec<(&'static str, NotAuthenticated)>> {
+        let mut tried = Vec::new();
         for authenticator in &self.authenticators {
             match authenticator.authenticate(shown).await {
-                Ok(caller) => return Ok((authenticator.kind(), caller)),
-                Err(failure) => tried.push((authenticator.kind(), failure)),
+                Ok(caller) => return Ok((authenticator.by(), caller)),
+                Err(failure) => tried.push((authenticator.by().label(), failure)),
             }
         }
-        Err(Refusal::NotAuthenticated(tried))
+        Err(tried)
     }
 
-    /// For whom the certificate is.
-    fn subject(
+    fn decide(
         &self,
-        caller: &Caller,
-        wanted: &Result<Option<String>, NotAText>,
-    ) -> Result<SpiffeId, Refusal> {
-        let wanted = match wanted {
-            Ok(None) => return Ok(caller.id.clone()),
-            Ok(Some(text)) if text.is_empty() => return Ok(caller.id.clone()),
-            Ok(Some(text)) => text,
-            Err(NotAText) => return Err(Refusal::WantedMalformed(None)),
-        };
-        let wanted: SpiffeId = wanted
-            .parse()
-            .map_err(|error| Refusal::WantedMalformed(Some(error)))?;
-        let may = |(account, workloads): &(SpiffeId, IdMatcher)| {
-            *account == caller.id && workloads.matches(&wanted)
-        };
-        let workload = wanted.is_member_of(self.authority.trust_domain())
-            && ServiceAccountId::try_from(&wanted).is_ok();
-        if workload && self.delegates.iter().any(may) {
-            Ok(wanted)
-        } else {
-            Err(Refusal::NotDelegated { wanted })
-        }
-    }
-
-    /// Checks the request's own part, and issues.
-    fn issue(
-        &self,
-        csr: &str,
-        id: &SpiffeId,
-        ttl: Option<Duration>,
-        now: UnixTime,
-    ) -> Result<IssuedSvid, Refusal> {
-        let der = CertificateSigningRequestDer::from_pem_slice(csr.as_bytes())
-            .map_err(|_text| Refusal::NoCsr)?;
-        let provider = self.profile.provider();
-        let key = csr::check(&der, provider.signature_verification_algorithms.all)?;
-        let mut request = IssueRequest::new(&key, id);
-        if let Some(ttl) = ttl {
-            request = request.with_ttl(ttl);
-        }
-        let mut serials = ProviderSerials(Arc::clone(provider));
-        Ok(self.authority.issue(&request, now, &mut serials)?)
-    }
-}
-
-impl Refusal {
-    /// What the caller is told: a code and a text that says nothing of the cause.
-    pub(crate) fn told(&self) -> (tonic::Code, &'static str) {
-        use tonic::Code;
-        match self {
-            Self::NotAuthenticated(tried)
-                if tried
+        asked: Asked,
+        known: Result<(AuthenticatedBy, Caller), Vec<(&'static str, NotAuthenticated)>>,
+    ) -> Result<IssuedSvid, Told> {
+        let Asked { shown, csr, ttl, wanted } = asked;
+        let (by, caller) = match known {
+            Ok(known) => known,
+            Err(tried) => {
+                let refused = self.unauthenticated(&shown, &failures(&tried));
+                // Who could not be judged may come again.
+                let later = tried
                     .iter()
-                    .any(|(_, failure)| matches!(failure, NotAuthenticated::CannotTell { .. })) =>
-            {
-                (Code::Internal, NOT_ISSUED)
+                    .any(|(_, failure)| matches!(failure, NotAuthenticated::CannotTell { .. }));
+                let told = if later { Told::NotIssued } else { Told::Unauthenticated };
+                return Err(Told::unrecorded(&refused).unwrap_or(told));
             }
-            Self::NotAuthenticated(_) | Self::NotDelegated { .. } | Self::WantedMalformed(_) => {
-                (Code::Unauthenticated, "the caller is not authenticated")
-            }
-            Self::NoCsr | Self::Csr(_) => (Code::InvalidArgument, "the CSR is not accepted"),
-            Self::Issue(IssueError::TtlTooLong { .. }) => {
-                (Code::InvalidArgument, "the requested validity is too long")
-            }
-            Self::Overloaded => (Code::ResourceExhausted, "too many requests"),
-            Self::Issue(_) | Self::Failed => (Code::Internal, NOT_ISSUED),
+        };
+        let wanted = match wanted {
+            Ok(None) => None,
+            Ok(Some(text)) if text.is_empty() => None,
+            Ok(Some(text)) => match text.parse::<SpiffeId>() {
+                Ok(wanted) => Some(wanted),
+                Err(_) => return Err(self.no_id(&shown)),
+            },
+            Err(NotAText) => return Err(self.no_id(&shown)),
+        };
+        let mut requester = Requester::new(caller.id, by).with_address(&shown.address.to_string());
+        if let Some(credential) = &caller.credential {
+            requester = requester.with_name(credential);
         }
+        if let Some(last) = caller.valid_until {
+            requester = requester.valid_until(last);
+        }
+        // What is no request in PEM is refused as any other that cannot be read.
+        let der = CertificateSigningRequestDer::from_pem_slice(csr.as_bytes())
+            .map_or_else(|_text| Vec::new(), |der| der.to_vec());
+        let mut serials = ProviderSerials(Arc::clone(self.profile.provider()));
+        self.registration
+            // The time of the request: what is waited for since is bounded by its deadline.
+            .issue(&requester, wanted.as_ref(), &der, ttl, shown.now, &mut serials)
+            .map_err(|refused| match refused.answer() {
+                // Istio has one code for whoever may not have something and whoever is not known.
+                PeerAnswer::Unauthenticated | PeerAnswer::Denied => Told::Unauthenticated,
+                PeerAnswer::Invalid => Told::Invalid,
+                _ => Told::NotIssued,
+            })
+    }
+
+    /// The identity asked for is none.
+    fn no_id(&self, shown: &Shown) -> Told {
+        let refused = self.unauthenticated(shown, "the impersonated identity is no SPIFFE ID");
+        Told::unrecorded(&refused).unwrap_or(Told::Unauthenticated)
+    }
+
+    fn unauthenticated(&self, shown: &Shown, detail: &str) -> RefusedRequest {
+        let nobody = Requester::unidentified(AuthenticatedBy::Nobody)
+            .with_address(&shown.address.to_string());
+        self.registration
+            .refuse_unauthenticated(&nobody, None, detail, shown.now)
     }
 }
 
-const NOT_ISSUED: &str = "no certificate can be issued now";
+/// What each authenticator has said, in their order.
+fn failures(tried: &[(&'static str, NotAuthenticated)]) -> String {
+    let told: Vec<String> = tried
+        .iter()
+        .map(|(kind, failure)| match failure {
+            NotAuthenticated::NotShown => format!("{kind}: not shown"),
+            failure => format!("{kind}: {} ({})", failure.reason(), WithCauses(failure)),
+        })
+        .collect();
+    if told.is_empty() { "there is no authenticator".to_owned() } else { told.join(", ") }
+}
+
+/// What a caller is told: a code and a fixed text, which say nothing of the cause.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Told {
+    Unauthenticated,
+    Invalid,
+    TooMany,
+    NotIssued,
+}
+
+impl Told {
+    /// What cannot be written down is our own fault.
+    fn unrecorded(refused: &RefusedRequest) -> Option<Self> {
+        refused.unrecorded().map(|_| Self::NotIssued)
+    }
+
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self::Unauthenticated => Status::unauthenticated("the caller is not authenticated"),
+            Self::Invalid => Status::invalid_argument("the request is not accepted"),
+            Self::TooMany => Status::resource_exhausted("too many requests"),
+            Self::NotIssued => Status::internal("no certificate can be issued now"),
+        }
+    }
+}
 
 /// The longest message that is read: a request of [`MAX_LEN`] bytes in PEM, and room for metadata.
 pub(crate) const MAX_MESSAGE: usize = MAX_LEN * 2;

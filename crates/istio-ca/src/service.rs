@@ -10,7 +10,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
-use crate::audit::Refusal;
 use crate::authenticator::Shown;
 use crate::metadata;
 use crate::pem::write_certificate;
@@ -48,9 +47,9 @@ impl IstioCertificateService for Calls {
             .map(|wanted| wanted.map(str::to_owned));
         let core = Arc::clone(&self.core);
         let Ok(permit) = Arc::clone(&core.requests).try_acquire_owned() else {
-            let refused = tokio::task::spawn_blocking(move || core.refuse_overload(&shown, ttl));
+            let refused = tokio::task::spawn_blocking(move || core.refuse_overload(&shown));
             return match refused.await {
-                Ok(refusal) => Err(status(&refusal)),
+                Ok(told) => Err(told.status()),
                 Err(_ended) => Err(Status::internal(NOT_ANSWERED)),
             };
         };
@@ -62,16 +61,11 @@ impl IstioCertificateService for Calls {
         });
         match tokio::time::timeout(self.deadline, task).await {
             Ok(Ok(Ok(issued))) => Ok(Response::new(answer(&issued))),
-            Ok(Ok(Err(refusal))) => Err(status(&refusal)),
+            Ok(Ok(Err(told))) => Err(told.status()),
             Ok(Err(_ended)) => Err(Status::internal(NOT_ANSWERED)),
             Err(_elapsed) => Err(Status::deadline_exceeded(NOT_ANSWERED)),
         }
     }
-}
-
-fn status(refusal: &Refusal) -> Status {
-    let (code, text) = refusal.told();
-    Status::new(code, text)
 }
 
 /// The leaf, then the intermediates, one per element, then all roots in the last (Istio's `security/pkg/server/ca/server.go`).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meshtls_identity::{IdMatcher, SpiffeId};
 use meshtls_rustls::{
-    ClientStream, ConfigError, EnrollmentClient, HandshakeError, MeshClient, OriginationClient,
+    ClientStream, ConfigError, HandshakeError, MeshClient, OriginationClient,
     OriginationConfigError, OriginationError, TlsProfile,
 };
 use meshtls_svid::{
@@ -62,13 +62,13 @@ impl CaTrust {
                 CaTls::Host(client, name.clone())
             }
             (CaName::Id(id), Some(own)) => {
-                CaTls::Known(MeshClient::new(profile, own)?, IdMatcher::Exact(id.clone()))
+                CaTls::Id(MeshClient::new(profile, own)?, IdMatcher::Exact(id.clone()))
             }
             (CaName::Id(id), None) => {
                 let bundle = TrustBundle::from_file(id.trust_domain().clone(), &self.roots)?;
                 let bundles = Arc::new(TrustBundles::new([bundle]));
-                CaTls::Enroll(
-                    EnrollmentClient::new(profile, bundles)?,
+                CaTls::Id(
+                    MeshClient::without_svid(profile, &bundles)?,
                     IdMatcher::Exact(id.clone()),
                 )
             }
@@ -91,8 +91,7 @@ fn presented(own: &SvidSnapshot) -> Result<KeyedChain, KeyedChainError> {
 /// One generation of trust and identity, ready for a handshake.
 pub(crate) enum CaTls {
     Host(OriginationClient, ServerName<'static>),
-    Enroll(EnrollmentClient, IdMatcher),
-    Known(MeshClient, IdMatcher),
+    Id(MeshClient, IdMatcher),
 }
 
 impl CaTls {
@@ -105,8 +104,7 @@ impl CaTls {
                 let (stream, _) = client.connect(io, Some(name.clone()), &names, ALPN).await?;
                 Ok(stream)
             }
-            Self::Enroll(client, id) => Ok(client.connect(io, None, id, ALPN).await?.0),
-            Self::Known(client, id) => Ok(client.connect(io, None, id, ALPN).await?.0),
+            Self::Id(client, id) => Ok(client.connect(io, None, id, ALPN).await?.0),
         }
     }
 }

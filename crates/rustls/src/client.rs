@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use meshtls_identity::{AcceptedDomains, IdMatcher};
-use meshtls_svid::{SvidSnapshot, Usage};
+use meshtls_svid::{SvidSnapshot, TrustBundles, Usage};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
@@ -39,9 +40,33 @@ impl MeshClient {
     /// * [`ConfigError::Provider`]: the profile's provider does not know its versions.
     pub fn new(profile: &TlsProfile, snapshot: &SvidSnapshot) -> Result<Self, ConfigError> {
         let key = certified_key(profile.provider(), snapshot.svid())?;
+        Self::with_key(profile, snapshot.bundles(), Some(key), snapshot.generation())
+    }
+
+    /// Makes the configuration of a client that presents no certificate, and verifies servers by `bundles` as any
+    /// other: for servers that ask for none, as SPIFFE bundle endpoints. Its generation is 0.
+    ///
+    /// A server that insists on a certificate refuses it: see [`ClientStream`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Provider`]: the profile's provider does not know its versions.
+    pub fn without_svid(
+        profile: &TlsProfile,
+        bundles: &Arc<TrustBundles>,
+    ) -> Result<Self, ConfigError> {
+        Self::with_key(profile, bundles, None, 0)
+    }
+
+    fn with_key(
+        profile: &TlsProfile,
+        bundles: &Arc<TrustBundles>,
+        key: Option<Arc<SingleCertAndKey>>,
+        generation: u64,
+    ) -> Result<Self, ConfigError> {
         // The trust domain needs no list of its own: each connection says whom it accepts.
         let verifier = PeerVerifier::new(
-            Arc::clone(snapshot.bundles()),
+            Arc::clone(bundles),
             AcceptedDomains::Any,
             profile.provider(),
             Usage::Server,
@@ -50,15 +75,18 @@ impl MeshClient {
             Arc::clone(profile.provider()),
             Arc::clone(profile.time()),
         );
-        let mut config = builder
+        let builder = builder
             .with_protocol_versions(profile.versions())
             .map_err(ConfigError::Provider)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(key);
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match key {
+            Some(key) => builder.with_client_cert_resolver(key),
+            None => builder.with_no_client_auth(),
+        };
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
-        Ok(Self { config: Arc::new(config), generation: snapshot.generation() })
+        Ok(Self { config: Arc::new(config), generation })
     }
 
     /// Gives the generation of the snapshot this was made from.
@@ -102,7 +130,7 @@ impl MeshClient {
     }
 }
 
-pub(crate) async fn handshake<IO>(
+async fn handshake<IO>(
     config: Arc<ClientConfig>,
     io: IO,
     server_name: ServerName<'static>,

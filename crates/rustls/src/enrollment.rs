@@ -1,20 +1,16 @@
 //! TLS between an authority and workloads that may have no identity yet: the client's certificate is asked for, not required.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use meshtls_identity::{AcceptedDomains, IdMatcher};
 use meshtls_svid::{KeyedChain, SvidSnapshot, TrustBundles, Usage};
-use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
-use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
 use crate::alpn::AlpnAnswer;
-use crate::client;
 use crate::error::{ConfigError, HandshakeError};
 use crate::handshake_io::HandshakeIo;
 use crate::key::{certified_key, keyed_chain};
@@ -22,14 +18,14 @@ use crate::origination_error::OriginationConfigError;
 use crate::peer::VerifiedPeer;
 use crate::profile::TlsProfile;
 use crate::slot::scoped;
-use crate::stream::{ClientStream, ServerStream};
+use crate::stream::ServerStream;
 use crate::verify::PeerVerifier;
 
 /// The server's end of an authority: workloads that have an X509-SVID show it, others come without. Cheap to clone.
 ///
 /// A certificate that is shown is verified as [`MeshServer`](crate::MeshServer) does, and one that is rejected ends the
 /// handshake: it is never taken for none. HTTP/2 is agreed on where the client offers protocols. Nothing is resumed, and
-/// there is no early data.
+/// there is no early data. A client without an identity is [`MeshClient::without_svid`](crate::MeshClient::without_svid).
 #[derive(Clone)]
 pub struct EnrollmentServer {
     config: Arc<ServerConfig>,
@@ -149,76 +145,5 @@ where
 impl fmt::Debug for EnrollmentServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnrollmentServer").finish_non_exhaustive()
-    }
-}
-
-/// The client's end of a workload that has no identity to show: the server is verified by its SPIFFE ID. Cheap to clone.
-///
-/// Who has an identity uses [`MeshClient`](crate::MeshClient). Nothing is resumed, and there is no early data.
-#[derive(Clone)]
-pub struct EnrollmentClient {
-    config: Arc<ClientConfig>,
-}
-
-impl EnrollmentClient {
-    /// Makes the configuration: verify servers by `bundles`, and present nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Provider`]: the profile's provider does not know its versions.
-    pub fn new(profile: &TlsProfile, bundles: Arc<TrustBundles>) -> Result<Self, ConfigError> {
-        let verifier = PeerVerifier::new(
-            bundles,
-            // Each connection says whom it accepts.
-            AcceptedDomains::Any,
-            profile.provider(),
-            Usage::Server,
-        );
-        let mut config = ClientConfig::builder_with_details(
-            Arc::clone(profile.provider()),
-            Arc::clone(profile.time()),
-        )
-        .with_protocol_versions(profile.versions())
-        .map_err(ConfigError::Provider)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        config.enable_early_data = false;
-        Ok(Self { config: Arc::new(config) })
-    }
-
-    /// Does the client's part of the handshake, as [`MeshClient::connect`](crate::MeshClient::connect) does: `server_name` is
-    /// sent as SNI and has no part in judging the server, who must be one of `accepted`.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError`] says who was at fault; [`HandshakeError::NameMismatch`] who was presented and who accepted.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops the transport, without an alert.
-    pub async fn connect<IO>(
-        &self,
-        io: IO,
-        server_name: Option<ServerName<'static>>,
-        accepted: &IdMatcher,
-        alpn: &[&[u8]],
-    ) -> Result<(ClientStream<IO>, VerifiedPeer), HandshakeError>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin,
-    {
-        // An IP address stands for "no SNI" (RFC 6066 section 3 has none for them).
-        let server_name =
-            server_name.unwrap_or_else(|| ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into()));
-        let alpn = alpn.iter().map(|name| name.to_vec()).collect();
-        // Boxed, so that the memory of the handshake is given back when it is over.
-        Box::pin(client::handshake(Arc::clone(&self.config), io, server_name, accepted, alpn)).await
-    }
-}
-
-impl fmt::Debug for EnrollmentClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EnrollmentClient").finish_non_exhaustive()
     }
 }

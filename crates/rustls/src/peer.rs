@@ -13,8 +13,7 @@ use crate::slot::Verdict;
 /// A peer whose X509-SVID was verified, and who proved in the handshake to hold its key.
 ///
 /// There is no way to make one but a handshake of [`MeshServer`](crate::MeshServer),
-/// [`MeshClient`](crate::MeshClient), [`EnrollmentServer`](crate::EnrollmentServer) or
-/// [`EnrollmentClient`](crate::EnrollmentClient).
+/// [`MeshClient`](crate::MeshClient) or [`EnrollmentServer`](crate::EnrollmentServer).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VerifiedPeer {
     svid: ValidSvid,

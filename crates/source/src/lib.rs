@@ -1,4 +1,4 @@
-//! Keeps identities and policies fresh: watched files, and issue anew before expiry.
+//! Keeps identities, policies and the bundles of other trust domains fresh: watched files, issue anew before expiry, bundle endpoints.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -41,17 +41,35 @@
 //!   ([`PolicyFiles::stale_after`]).
 //! * New identity material is checked before it replaces good material. It is used until it ends, and never after.
 //! * No task runs unless [`Watch`] is held. Identities are renewed by a [`Clock`] and a [`Random`] that are arguments.
+//! * The bundle of another trust domain is replaced by a good one of the same domain only, and never merged with one of another.
 //!
 //! # Sources
 //!
 //! Istio's agent (`security/pkg/nodeagent/cache/secretcache.go`) for the renewal clock, ztunnel
-//! (`src/identity/manager.rs`) for the backoff; the rest is our choice and is said where it is made.
+//! (`src/identity/manager.rs`) for the backoff;
+//! [SPIFFE Federation](https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Federation.md) for bundle endpoints. The rest
+//! is our choice and is said where it is made.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "authority")]
 mod authority_issuer;
 mod backoff;
+#[cfg(feature = "federation")]
+mod bundle_endpoint;
+#[cfg(feature = "federation")]
+mod bundle_fetch;
+#[cfg(feature = "federation")]
+mod bundle_refresh;
 mod check;
 mod clock;
+mod federated;
+mod federated_file;
+mod federation;
+mod federation_error;
+mod federation_health;
+#[cfg(feature = "federation")]
+mod fetch_error;
 mod freshness;
 mod identity_error;
 mod identity_health;
@@ -72,8 +90,21 @@ mod watch;
 
 #[cfg(feature = "authority")]
 pub use authority_issuer::AuthorityIssuer;
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use bundle_endpoint::{BundleEndpoint, EndpointError, WhenEmpty};
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use bundle_refresh::{DEFAULT_REFRESH, LONGEST_REFRESH, SHORTEST_REFRESH};
 pub use check::IdentityChange;
 pub use clock::{Clock, SystemClock};
+pub use federated::FederatedBundles;
+pub use federation::Federation;
+pub use federation_error::FederationError;
+pub use federation_health::{FederationHealth, FederationStatus};
+#[cfg(feature = "federation")]
+#[cfg_attr(docsrs, doc(cfg(feature = "federation")))]
+pub use fetch_error::FetchError;
 pub use freshness::WhenStale;
 pub use identity_error::IdentityError;
 pub use identity_health::{IdentityHealth, IdentityState, IdentityStatus};

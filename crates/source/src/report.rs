@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use meshtls_identity::TrustDomain;
 use meshtls_policy::{Skipped, Warning};
 use meshtls_rustls::WithCauses;
 use rustls_pki_types::UnixTime;
 
-use crate::{IdentityError, PolicyError, WhenStale};
+use crate::{FederationError, IdentityError, PolicyError, WhenStale};
 
 /// Receives what happens to a watched source. It is called from the watching tasks: it must not block.
 pub trait Reporter: Send + Sync {
@@ -61,6 +62,31 @@ pub enum Report<'a> {
     },
     /// New identity material was refused, or could not be had; the last good one stays in use.
     IdentityKept(&'a IdentityError),
+    /// The bundle of another trust domain was replaced: its peers are verified by the new one from the next handshake.
+    FederatedBundleReplaced {
+        /// The domain.
+        trust_domain: &'a TrustDomain,
+        /// The sequence number of the new one, if it has one.
+        sequence: Option<u64>,
+    },
+    /// A new bundle of another trust domain was refused, or could not be had; the last good one, if there is one, stays
+    /// in use.
+    FederatedBundleKept {
+        /// The domain.
+        trust_domain: &'a TrustDomain,
+        /// What is wrong.
+        error: &'a FederationError,
+    },
+    /// After a problem, the bundle of another trust domain was seen again, as it is in use.
+    FederatedBundleConfirmed {
+        /// The domain.
+        trust_domain: &'a TrustDomain,
+    },
+    /// Another trust domain has published that it has no authority, and is not trusted any more.
+    FederatedBundleRevoked {
+        /// The domain.
+        trust_domain: &'a TrustDomain,
+    },
     /// Others than its owner may read the file of the private key in use. Kubernetes mounts keys like that unless told
     /// otherwise; [`PemFiles::refuse_exposed_key`](crate::PemFiles::refuse_exposed_key) makes it an error.
     KeyExposed {
@@ -107,6 +133,22 @@ impl fmt::Display for Report<'_> {
             }
             Self::IdentityKept(error) => {
                 write!(f, "identity kept, no new one: {}", WithCauses(*error))
+            }
+            Self::FederatedBundleReplaced { trust_domain, sequence } => {
+                write!(f, "bundle of `{trust_domain}` replaced")?;
+                sequence.map_or(Ok(()), |sequence| write!(f, " (sequence {sequence})"))
+            }
+            Self::FederatedBundleKept { trust_domain, error } => {
+                write!(f, "bundle of `{trust_domain}` kept, no new one: {}", WithCauses(*error))
+            }
+            Self::FederatedBundleConfirmed { trust_domain } => {
+                write!(f, "bundle of `{trust_domain}` is good again and unchanged")
+            }
+            Self::FederatedBundleRevoked { trust_domain } => {
+                write!(
+                    f,
+                    "bundle of `{trust_domain}` revoked by its domain, which is trusted no more"
+                )
             }
             Self::KeyExposed { path, mode } => {
                 write!(f, "others may read the private key {} (mode {mode:o})", path.display())

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
-use meshtls_identity::TrustDomain;
+use meshtls_identity::{SpiffeId, TrustDomain};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
+use crate::bundle_document::BundleDocument;
 use crate::certificate::{Certificate, Period};
+use crate::document_error::DocumentError;
 use crate::load::{LoadError, read_file};
 use crate::pem::{self, PemError};
 
@@ -14,13 +17,14 @@ use crate::pem::{self, PemError};
 ///
 /// Invariant: each is a version 3 certificate with `cA` that may sign certificates, so a leaf put here by
 /// mistake is refused. Whether an authority is valid *now* is asked at each validation. The number is not
-/// bounded here; a file may have 1 MiB.
+/// bounded here; a file may have 1 MiB. A clone shares the authorities.
+#[derive(Clone)]
 pub struct TrustBundle {
     trust_domain: TrustDomain,
-    authorities: Vec<CertificateDer<'static>>,
+    authorities: Arc<Vec<CertificateDer<'static>>>,
     // Invariant: the two below are as long as `authorities`, in its order.
-    anchors: Vec<TrustAnchor<'static>>,
-    periods: Vec<Period>,
+    anchors: Arc<Vec<TrustAnchor<'static>>>,
+    periods: Arc<Vec<Period>>,
 }
 
 impl TrustBundle {
@@ -34,8 +38,12 @@ impl TrustBundle {
         trust_domain: TrustDomain,
         authorities: Vec<CertificateDer<'static>>,
     ) -> Result<Self, BundleError> {
-        let mut bundle =
-            Self { trust_domain, authorities: vec![], anchors: vec![], periods: vec![] };
+        let mut bundle = Self {
+            trust_domain,
+            authorities: Arc::default(),
+            anchors: Arc::default(),
+            periods: Arc::default(),
+        };
         for (at, authority) in authorities.into_iter().enumerate() {
             bundle.add(authority, at)?;
         }
@@ -62,6 +70,37 @@ impl TrustBundle {
             .map_err(|source| LoadError::Bundle { path: path.to_owned(), source })
     }
 
+    /// Reads a bundle from a SPIFFE bundle document. [`BundleDocument`] gives its numbers as well.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError::NoAuthority`], and those of [`BundleDocument::parse`].
+    pub fn from_jwks(trust_domain: TrustDomain, text: &[u8]) -> Result<Self, DocumentError> {
+        BundleDocument::parse(trust_domain, text)?.into_bundle()
+    }
+
+    /// Checks that no authority's certificate carries the SPIFFE ID of another trust domain.
+    ///
+    /// Neither PEM nor a bundle document names the domain it is of, and an authority need not carry an ID; where it
+    /// does, the ID should be of the domain that it issues for (X509-SVID section 3.2). Whoever takes a bundle from
+    /// another domain's operator finds a mix-up so. Our choice: no other door asks, since one authority may serve
+    /// two domains, as it does while a domain is renamed.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError::OtherDomain`]: the first that does.
+    pub fn check_ids(&self) -> Result<(), BundleError> {
+        for (at, der) in self.authorities.iter().enumerate() {
+            let authority = Certificate::read(der).ok_or(BundleError::Malformed { at })?;
+            for presented in authority.spiffe_ids() {
+                if presented.trust_domain() != &self.trust_domain {
+                    return Err(BundleError::OtherDomain { at, presented });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the domain whose identities these authorities may issue.
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
@@ -80,15 +119,25 @@ impl TrustBundle {
         pem::write_certificates(&self.authorities)
     }
 
+    /// Writes the authorities as a SPIFFE bundle document without sequence number and refresh hint, which a
+    /// publisher should set: see [`BundleDocument`].
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError::UnsupportedKey`]: an authority's key has no form there.
+    pub fn to_jwks(&self) -> Result<String, DocumentError> {
+        BundleDocument::new(self.clone()).map(|document| document.to_json())
+    }
+
     /// Takes the other bundle's authorities in, whatever its domain.
     pub(crate) fn absorb(&mut self, other: Self) {
         let parts = other
             .authorities
-            .into_iter()
-            .zip(other.anchors)
-            .zip(other.periods);
+            .iter()
+            .zip(other.anchors.iter())
+            .zip(other.periods.iter());
         for ((authority, anchor), period) in parts {
-            self.push(authority, anchor, period);
+            self.push(authority.clone(), anchor.clone(), *period);
         }
     }
 
@@ -99,7 +148,7 @@ impl TrustBundle {
     /// Gives the validity of an anchor of this bundle, known by its address: two authorities may share
     /// name and key and differ in validity (Istio renews its root so).
     pub(crate) fn period_of(&self, anchor: &TrustAnchor<'_>) -> Option<Period> {
-        let known = self.anchors.iter().zip(&self.periods);
+        let known = self.anchors.iter().zip(self.periods.iter());
         known
             .into_iter()
             .find(|(one, _)| std::ptr::eq(*one, anchor))
@@ -126,12 +175,21 @@ impl TrustBundle {
         period: Period,
     ) {
         if !self.authorities.contains(&authority) {
-            self.authorities.push(authority);
-            self.anchors.push(anchor);
-            self.periods.push(period);
+            Arc::make_mut(&mut self.authorities).push(authority);
+            Arc::make_mut(&mut self.anchors).push(anchor);
+            Arc::make_mut(&mut self.periods).push(period);
         }
     }
 }
+
+/// The same domain and the same authorities in the same order.
+impl PartialEq for TrustBundle {
+    fn eq(&self, other: &Self) -> bool {
+        self.trust_domain == other.trust_domain && self.authorities == other.authorities
+    }
+}
+
+impl Eq for TrustBundle {}
 
 impl fmt::Debug for TrustBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,4 +222,26 @@ pub enum BundleError {
         /// Its position.
         at: usize,
     },
+    /// An authority carries the ID of another trust domain. Only [`TrustBundle::check_ids`] asks.
+    #[error("certificate {at} (counted from 0) is of another trust domain: `{presented}`")]
+    OtherDomain {
+        /// Its position.
+        at: usize,
+        /// The ID that it carries.
+        presented: SpiffeId,
+    },
+}
+
+impl BundleError {
+    /// Gives a short label for metrics. It stays the same over releases.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Pem(_) => "bundle_pem",
+            Self::Empty => "bundle_empty",
+            Self::Malformed { .. } => "bundle_malformed",
+            Self::NotAuthority { .. } => "bundle_not_authority",
+            Self::OtherDomain { .. } => "bundle_other_domain",
+        }
+    }
 }

@@ -10,13 +10,14 @@ use crate::bundle::TrustBundle;
 /// Trust bundles, one per trust domain.
 ///
 /// A chain is verified with the bundle of the domain in its ID, and with no other (SPIFFE Trust Domain and
-/// Bundle, section 6). Istio's data plane does it differently: see [`istio_flat`](Self::istio_flat).
-#[derive(Debug)]
+/// Bundle, section 6). Istio's data plane does it differently: see [`istio_flat`](Self::istio_flat). A clone shares
+/// the authorities.
+#[derive(Clone, Debug)]
 pub struct TrustBundles {
     trust: Trust,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Trust {
     Bound {
         bundles: BTreeMap<TrustDomain, TrustBundle>,

@@ -1,5 +1,6 @@
 //! What is read of any certificate beside webpki's reading: validity, and three extensions.
 
+use meshtls_identity::SpiffeId;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509CertificateParser;
 use x509_parser::extensions::{
@@ -49,6 +50,14 @@ impl<'a> Certificate<'a> {
             is_ca: constraints.is_some_and(|constraints| constraints.ca),
             key_usage,
             alternative_names: names.map(|names| names.general_names).unwrap_or_default(),
+        })
+    }
+
+    /// The SPIFFE IDs among its URI names. What does not parse as one is left out.
+    pub(crate) fn spiffe_ids(&self) -> impl Iterator<Item = SpiffeId> {
+        self.alternative_names.iter().filter_map(|name| match name {
+            GeneralName::URI(text) => text.parse().ok(),
+            _ => None,
         })
     }
 

@@ -30,13 +30,19 @@
 //!
 //! # Sources
 //!
-//! [X509-SVID](https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md), RFC 5280, RFC 7468.
+//! [X509-SVID](https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md), RFC 5280, RFC 7468;
+//! [SPIFFE Trust Domain and Bundle](https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md),
+//! RFC 7517, RFC 7518 and RFC 8037 for bundle documents.
 
 #![warn(clippy::arithmetic_side_effects)]
 
 mod bundle;
+mod bundle_document;
 mod bundles;
 mod certificate;
+mod document_error;
+mod document_read;
+mod jwk;
 mod keyed_chain;
 mod leaf;
 mod load;
@@ -51,7 +57,9 @@ mod svid;
 mod validate;
 
 pub use bundle::{BundleError, TrustBundle};
+pub use bundle_document::{BundleDocument, MAX_DOCUMENT_BYTES, MAX_DOCUMENT_KEYS};
 pub use bundles::TrustBundles;
+pub use document_error::DocumentError;
 pub use keyed_chain::{KeyedChain, KeyedChainError};
 pub use leaf::identify;
 pub use load::{KeyFileExposure, LoadError, key_file_exposure, read_file};

@@ -1,5 +1,7 @@
-//! The seeds of the fuzz target `pem`, as an ordinary test.
+//! The seeds of the fuzz targets `bundle_document` and `pem`, as an ordinary test.
 
+#[path = "../../../fuzz/properties/bundle_document.rs"]
+mod bundle_document;
 #[path = "../../../fuzz/properties/pem.rs"]
 mod property;
 #[path = "../../../fuzz/properties/seeds.rs"]
@@ -7,5 +9,6 @@ mod seeds;
 
 #[test]
 fn every_seed_holds() -> std::io::Result<()> {
+    seeds::run("bundle_document", bundle_document::check)?;
     seeds::run("pem", property::check)
 }

@@ -385,7 +385,7 @@ async fn the_authenticator_leaves_other_tokens_alone_and_says_when_it_cannot_tel
     assert!(matches!(error, NotAuthenticated::CannotTell { reason: "jwks_unreadable", .. }));
     write_jwks(&path, &[issuer.jwk("a")]);
     assert_eq!(callers.authenticate(&token).await.unwrap().id.as_str(), LEDGER);
-    assert_eq!(callers.kind(), "jwt");
+    assert_eq!(callers.by().label(), "token");
     assert!(!format!("{token:?}").contains("ey"), "a token is not shown");
     write_jwks(&path, &[Issuer::new().jwk("a")]);
     let error = callers.authenticate(&token).await.unwrap_err();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use meshtls_identity::{AcceptedDomains, IdMatcher};
-use meshtls_rustls::{EnrollmentClient, EnrollmentServer, HandshakeError, TlsProfile};
+use meshtls_rustls::{EnrollmentServer, HandshakeError, MeshClient, TlsProfile};
 use meshtls_svid::{NameCheck, ServerAuthorities};
 use meshtls_testkit::{RawClient, TestCa};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +32,7 @@ async fn whoever_shows_an_svid_is_known_and_whoever_shows_none_is_nobody() {
         assert_eq!(connected.unwrap().1.id().as_str(), LEDGER, "{provider}");
 
         let (near, far) = link();
-        let without = EnrollmentClient::new(&profile, Arc::new(ca.bundles())).unwrap();
+        let without = MeshClient::without_svid(&profile, &Arc::new(ca.bundles())).unwrap();
         let (accepted, connected) =
             tokio::join!(server.accept(near), without.connect(far, None, &ledger, &[b"h2"]));
         let (mut stream, peer) = accepted.unwrap();
@@ -103,7 +103,7 @@ async fn a_stock_client_without_a_certificate_is_nobody() {
 async fn the_server_must_be_who_the_client_expects() {
     let ca = ca();
     let (profile, bundles) = (PROVIDERS[0].profile(), Arc::new(ca.bundles()));
-    let client = EnrollmentClient::new(&profile, bundles).unwrap();
+    let client = MeshClient::without_svid(&profile, &bundles).unwrap();
     for (name, server, expected, reason) in [
         ("another ID", server(&ca, &profile), exactly(SHOP), "name_mismatch"),
         (

@@ -1,7 +1,9 @@
 //! Handshakes that succeed, and what each end then knows of the other.
 
+use std::sync::Arc;
+
 use meshtls_identity::IdMatcher;
-use meshtls_rustls::{AlpnAnswer, TlsVersion};
+use meshtls_rustls::{AlpnAnswer, MeshClient, TlsVersion};
 use meshtls_testkit::{Faults, FaultyStream, RawClient, RawServer, TestCa};
 use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
@@ -61,6 +63,39 @@ async fn versions() {
         let presented = served.unwrap().peer_certificates().map(<[_]>::len);
         assert_eq!(presented, Some(2), "our client shows leaf and intermediate: {name}");
     }
+}
+
+/// As with SPIFFE bundle endpoints.
+#[tokio::test]
+async fn a_client_without_an_svid_verifies_the_server_all_the_same() {
+    let ca = crate::kit::ca();
+    for (provider, version) in each() {
+        let name = format!("{provider} {version:?}");
+        let client =
+            |bundles| MeshClient::without_svid(&provider.profile(), &Arc::new(bundles)).unwrap();
+        let raw =
+            || RawServer::with_svid(provider.get(), &ca.svid(LEDGER)).with_versions(version.only());
+        let known = client(ca.bundles());
+        assert_eq!(known.generation(), 0, "{name}");
+        let (served, peer) = raw_server_to_mesh(raw().config(), &known, &exactly(LEDGER)).await;
+        assert_eq!(peer.unwrap().id().as_str(), LEDGER, "{name}");
+        assert!(served.unwrap().peer_certificates().is_none(), "{name}: nothing is presented");
+
+        for (bundles, expected, want) in [
+            (ca.bundles(), SHOP, "name_mismatch"),
+            (TestCa::new("prod.example").bundles(), LEDGER, "untrusted_issuer"),
+            (TestCa::new("other.example").bundles(), LEDGER, "unknown_trust_domain"),
+        ] {
+            let client = client(bundles);
+            let (_, peer) = raw_server_to_mesh(raw().config(), &client, &exactly(expected)).await;
+            assert_eq!(peer.unwrap_err().reason(), want, "{name}");
+        }
+    }
+    // Our own server lets nobody in without one.
+    let profile = PROVIDERS[0].profile();
+    let client = MeshClient::without_svid(&profile, &Arc::new(ca.bundles())).unwrap();
+    let (accepted, _) = mesh_to_mesh(&server(&ca, &profile), &client, &exactly(LEDGER)).await;
+    assert_eq!(accepted.unwrap_err().reason(), "no_certificate");
 }
 
 #[tokio::test]

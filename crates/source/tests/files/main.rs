@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a failed test shows which provider it ran with")]
 
 mod catalogue;
+mod federated;
 mod flapping;
 mod freshness;
 mod identity;

@@ -19,6 +19,15 @@ impl Reporter for Reports {
             Report::IdentityWithoutOverlap { .. } => "without overlap".to_owned(),
             Report::IdentityExpired { .. } => "expired".to_owned(),
             Report::IdentityKept(error) => format!("kept: {}", error.reason()),
+            Report::FederatedBundleReplaced { trust_domain, sequence } => {
+                format!("{trust_domain} {sequence:?}")
+            }
+            Report::FederatedBundleKept { trust_domain, error } => {
+                format!("{trust_domain} kept: {}", error.reason())
+            }
+            Report::FederatedBundleConfirmed { trust_domain } => {
+                format!("{trust_domain} confirmed")
+            }
             Report::KeyExposed { mode, .. } => format!("exposed {mode:o}"),
             Report::Recovered => "recovered".to_owned(),
             other => panic!("{other:?}"),
