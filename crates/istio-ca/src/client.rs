@@ -345,3 +345,6 @@ fn whole_seconds(ttl: Duration) -> i64 {
     let up = u64::from(ttl.subsec_nanos() > 0);
     i64::try_from(ttl.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

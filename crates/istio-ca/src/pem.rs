@@ -17,7 +17,7 @@ pub(crate) fn write_certificate(text: &mut String, der: &[u8]) {
 }
 
 /// Writes lines of 64 characters.
-fn write_block(text: &mut String, label: &str, der: &[u8]) {
+pub(crate) fn write_block(text: &mut String, label: &str, der: &[u8]) {
     text.extend(["-----BEGIN ", label, "-----\n"]);
     for line in der.chunks(48) {
         STANDARD.encode_string(line, text);
