@@ -23,6 +23,8 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 #[cfg(feature = "authority")]
+mod audit;
+#[cfg(feature = "authority")]
 mod authority;
 mod bridge;
 #[cfg(feature = "authority")]
@@ -32,6 +34,8 @@ pub mod csr;
 mod from_pem;
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 mod generate;
+#[cfg(feature = "authority")]
+mod issuance_policy;
 #[cfg(feature = "authority")]
 mod issuing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -47,6 +51,10 @@ mod pem;
 mod pkcs8;
 mod public_key;
 #[cfg(feature = "authority")]
+mod registration;
+#[cfg(feature = "authority")]
+mod requester;
+#[cfg(feature = "authority")]
 mod rotating;
 #[cfg(feature = "authority")]
 mod rotation;
@@ -57,11 +65,15 @@ mod signer;
 pub mod store;
 
 #[cfg(feature = "authority")]
+pub use audit::{AuditError, AuditEvent, AuditLog, AuditOutcome, IssuedFacts};
+#[cfg(feature = "authority")]
 pub use authority::{Authority, IssueError, IssueRequest};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use from_pem::{AuthorityPem, FromPemError};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use generate::{AuthorityOptions, GenerateError};
+#[cfg(feature = "authority")]
+pub use issuance_policy::{IssuancePolicy, PolicyError};
 #[cfg(feature = "authority")]
 pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
@@ -72,6 +84,10 @@ pub use ledger::{Ledger, LedgerEntry, RepeatedSerial, Waiting};
 #[cfg(feature = "authority")]
 pub use load::LoadAuthorityError;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
+#[cfg(feature = "authority")]
+pub use registration::{PeerAnswer, Refusal, RefusedRequest, RegistrationAuthority};
+#[cfg(feature = "authority")]
+pub use requester::{AuthenticatedBy, Requester};
 #[cfg(feature = "authority")]
 pub use rotating::RotatingAuthority;
 #[cfg(feature = "authority")]

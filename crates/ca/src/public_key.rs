@@ -91,6 +91,18 @@ impl PublicKey {
         self.algorithm
     }
 
+    /// The length of an RSA key's modulus, in bits. `None` for other kinds.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        match self.algorithm {
+            KeyAlgorithm::Rsa => {
+                let (_, key) = RSAPublicKey::from_der(&self.bits).ok()?;
+                rsa_bits(&key).ok()
+            }
+            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::Ed25519 => None,
+        }
+    }
+
     /// The DER of the `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
     #[must_use]
     pub fn spki(&self) -> SubjectPublicKeyInfoDer<'static> {
@@ -134,16 +146,20 @@ fn check_point(bits: &[u8], len: usize) -> Result<(), PublicKeyError> {
 }
 
 fn check_rsa(key: &RSAPublicKey<'_>) -> Result<(), PublicKeyError> {
+    let bits = rsa_bits(key)?;
+    if RSA_BITS.contains(&bits) { Ok(()) } else { Err(PublicKeyError::RsaSize { bits }) }
+}
+
+fn rsa_bits(key: &RSAPublicKey<'_>) -> Result<usize, PublicKeyError> {
     let significant = key.modulus.iter().skip_while(|&&byte| byte == 0);
     let first = significant
         .clone()
         .next()
         .ok_or(PublicKeyError::Malformed)?;
-    let bits = significant
+    Ok(significant
         .count()
         .saturating_mul(8)
-        .saturating_sub(first.leading_zeros().try_into().unwrap_or(0));
-    if RSA_BITS.contains(&bits) { Ok(()) } else { Err(PublicKeyError::RsaSize { bits }) }
+        .saturating_sub(first.leading_zeros().try_into().unwrap_or(0)))
 }
 
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;

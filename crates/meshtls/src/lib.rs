@@ -26,6 +26,9 @@ pub use meshtls_ca as ca;
 pub use meshtls_connector as connector;
 pub use meshtls_identity as identity;
 pub use meshtls_identity::{ServiceAccountId, SpiffeId, TrustDomain};
+#[cfg(feature = "istio-ca")]
+#[cfg_attr(docsrs, doc(cfg(feature = "istio-ca")))]
+pub use meshtls_istio_ca as istio_ca;
 pub use meshtls_policy as policy;
 pub use meshtls_rustls as rustls;
 pub use meshtls_source as source;

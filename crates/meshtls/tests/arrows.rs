@@ -12,7 +12,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use Layer::{L0, L1, L2, L3, L5, Program, Shared, Testkit};
+use Layer::{L0, L1, L2, L3, L4, L5, Program, Shared, Testkit};
 
 /// An arrow points to a lower layer, never sideways or up. The test kit stands on L2; nothing but tests stands on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,7 @@ enum Layer {
     L2,
     Testkit,
     L3,
+    L4,
     L5,
     /// What the examples have in common.
     Shared,
@@ -59,9 +60,11 @@ const TABLE: &[Row] = &[
     row("meshtls-source",    L3, "meshtls-ca meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit tokio-rustls"),
     row("meshtls-acceptor",  L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid meshtls-wire tokio", "meshtls-testkit"),
     row("meshtls-connector", L3, "meshtls-identity meshtls-policy meshtls-rustls meshtls-svid tokio", "meshtls-testkit tokio-rustls"),
-    row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit tokio-rustls"),
+    row("meshtls-istio-ca",  L4, "meshtls-ca meshtls-identity meshtls-rustls meshtls-source meshtls-svid tokio", "meshtls-testkit"),
+    row("meshtls",           L5, "meshtls-acceptor meshtls-ca meshtls-connector meshtls-identity meshtls-istio-ca meshtls-policy meshtls-rustls meshtls-source meshtls-svid meshtls-wire tokio", "meshtls-testkit tokio-rustls"),
     row("flags",             Shared, "meshtls", ""),
     row("bench-server",      Program, "meshtls tokio", "meshtls-testkit"),
+    row("ca-server",         Program, "meshtls tokio", ""),
     row("federation",        Program, "meshtls tokio tokio-rustls", ""),
     row("httpbin",           Program, "flags meshtls tokio", "meshtls-testkit"),
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),

@@ -41,6 +41,7 @@
 mod alert;
 mod alpn;
 mod client;
+mod enrollment;
 mod error;
 mod handshake_io;
 mod key;
@@ -58,6 +59,7 @@ mod verify_server;
 pub use alert::{Alert, PeerRefusedUs, refusal_of};
 pub use alpn::{AlpnAnswer, HttpSpoken};
 pub use client::MeshClient;
+pub use enrollment::EnrollmentServer;
 pub use error::{ConfigError, HandshakeError};
 pub use origination::{OriginatedPeer, OriginationClient};
 pub use origination_error::{OriginationConfigError, OriginationError};

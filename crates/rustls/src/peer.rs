@@ -12,8 +12,8 @@ use crate::slot::Verdict;
 
 /// A peer whose X509-SVID was verified, and who proved in the handshake to hold its key.
 ///
-/// There is no way to make one but a handshake of [`MeshServer`](crate::MeshServer) or
-/// [`MeshClient`](crate::MeshClient).
+/// There is no way to make one but a handshake of [`MeshServer`](crate::MeshServer),
+/// [`MeshClient`](crate::MeshClient) or [`EnrollmentServer`](crate::EnrollmentServer).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VerifiedPeer {
     svid: ValidSvid,

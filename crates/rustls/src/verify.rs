@@ -22,6 +22,14 @@ pub(crate) struct PeerVerifier {
     accepted: AcceptedDomains,
     algorithms: WebPkiSupportedAlgorithms,
     peers: Usage,
+    certificate: Certificate,
+}
+
+/// Whether a client must show a certificate. One that is shown is always verified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Certificate {
+    Required,
+    Optional,
 }
 
 impl PeerVerifier {
@@ -32,7 +40,12 @@ impl PeerVerifier {
         peers: Usage,
     ) -> Self {
         let algorithms = provider.signature_verification_algorithms;
-        Self { bundles, accepted, algorithms, peers }
+        Self { bundles, accepted, algorithms, peers, certificate: Certificate::Required }
+    }
+
+    /// Lets clients in that show no certificate.
+    pub(crate) fn certificate_optional(self) -> Self {
+        Self { certificate: Certificate::Optional, ..self }
     }
 
     fn verify(
@@ -80,7 +93,7 @@ impl PeerVerifier {
 
 impl ClientCertVerifier for PeerVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        true
+        self.certificate == Certificate::Required
     }
 
     /// None: it would disclose the bundle's names and grow with it.

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod configurations;
+mod enrollment;
 mod failures;
 mod handshakes;
 mod kit;
