@@ -23,6 +23,11 @@ pub enum IdentityFrom {
     /// workload starts without an identity and refuses handshakes until the first answer
     /// ([`Workload::identity_ready`](crate::Workload::identity_ready) waits for it).
     Issuer(Arc<dyn Issuer>),
+    /// A certificate authority that speaks Istio's API, such as istiod or [`IstioCaServer`](crate::istio_ca::IstioCaServer): an
+    /// [`Issuer`](Self::Issuer) that is also shown the identity in use, so that a token is needed for the first one only.
+    #[cfg(feature = "istio-ca")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "istio-ca")))]
+    IstioCa(Arc<crate::istio_ca::IstioCaClient>),
     /// Anything that gives snapshots. It keeps itself fresh.
     Source(Arc<dyn SvidSource>),
 }
@@ -33,6 +38,33 @@ impl IdentityFrom {
     #[cfg_attr(docsrs, doc(cfg(any(feature = "ring", feature = "aws-lc-rs"))))]
     pub fn ca_dir(directory: impl AsRef<Path>) -> Self {
         Self::CaDir(directory.as_ref().to_owned())
+    }
+
+    /// [`IdentityFrom::IstioCa`].
+    ///
+    /// ```no_run
+    /// use meshtls::istio_ca::{CaTrust, IstioCaClient};
+    /// use meshtls::rustls::TlsProfile;
+    /// use meshtls::{IdentityFrom, Workload};
+    ///
+    /// # #[cfg(feature = "ring")]
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let trust = CaTrust::spiffe_id(
+    ///     "root-cert.pem",
+    ///     "spiffe://prod.example/ns/istio-system/sa/istiod".parse()?,
+    /// );
+    /// let ca = IstioCaClient::new("ca.example:15012", trust, TlsProfile::ring()).token_file("token");
+    /// let id = "prod.example/ns/pay/sa/ledger".parse()?;
+    /// let workload = Workload::builder(id, IdentityFrom::istio_ca(ca)).start()?;
+    /// workload.identity_ready().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "istio-ca")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "istio-ca")))]
+    #[must_use]
+    pub fn istio_ca(client: crate::istio_ca::IstioCaClient) -> Self {
+        Self::IstioCa(Arc::new(client))
     }
 
     /// [`IdentityFrom::PemFiles`]: the chain (leaf first), its key, and the trust anchors of the own trust domain.

@@ -477,6 +477,13 @@ impl WorkloadBuilder {
             IdentityFrom::Issuer(issuer) => {
                 Ok(Renewal::new(Arc::clone(issuer), wanted, domains, profile))
             }
+            #[cfg(feature = "istio-ca")]
+            IdentityFrom::IstioCa(client) => {
+                let issuer = Arc::<meshtls_istio_ca::IstioCaClient>::clone(client);
+                let renewal = Renewal::new(issuer, wanted, domains, profile);
+                client.show(renewal.live());
+                Ok(renewal)
+            }
             IdentityFrom::Source(_) if federated.is_some() => {
                 return Err(StartError::FederationOfSource);
             }

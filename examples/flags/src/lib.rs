@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use meshtls::istio_ca::{CaTrust, IstioCaClient};
+use meshtls::rustls::TlsProfile;
 use meshtls::source::WhenStale;
 use meshtls::{
     IdentityFrom, PoliciesFrom, ServiceAccountId, TrustDomain, Workload, WorkloadBuilder,
@@ -43,13 +45,13 @@ pub struct WorkloadFlags {
     pub identity: IdentityFlags,
 }
 
-/// A shared CA directory, or three PEM files.
+/// A shared CA directory, three PEM files, or a certificate authority at the other end of a network.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 #[expect(clippy::exhaustive_structs, reason = "flags of example programs, in no published crate")]
 pub struct IdentityFlags {
     /// A directory with an embedded certificate authority, made when it is missing, shared by the processes of one machine.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["cert", "key", "roots"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["cert", "key", "roots", "ca"])]
     pub ca_dir: Option<PathBuf>,
     /// The certificate chain of this workload, leaf first (PEM).
     #[arg(long, value_name = "FILE", requires_all = ["key", "roots"])]
@@ -60,6 +62,15 @@ pub struct IdentityFlags {
     /// The trust anchors of the mesh (PEM).
     #[arg(long, value_name = "FILE", requires_all = ["cert", "key"])]
     pub roots: Option<PathBuf>,
+    /// A certificate authority that speaks Istio's API, such as `ca-server`: its address.
+    #[arg(long, value_name = "ADDR", requires_all = ["ca_roots", "ca_token"], conflicts_with_all = ["cert", "key", "roots"])]
+    pub ca: Option<String>,
+    /// The roots by which that authority is trusted until it has answered (PEM).
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    pub ca_roots: Option<PathBuf>,
+    /// The token that is shown to it: a JWT, or a join token. Once there is an identity, that is shown instead.
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    pub ca_token: Option<PathBuf>,
     /// How many seconds each certificate lives. Default: what the authority gives, 24 hours. Not for PEM files.
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["cert", "key", "roots"])]
     pub svid_ttl: Option<u64>,
@@ -73,8 +84,8 @@ impl WorkloadFlags {
     /// The names do not make a SPIFFE ID, or the identity flags are incomplete.
     pub fn builder(&self) -> Result<WorkloadBuilder, Box<dyn Error>> {
         let id = ServiceAccountId::new(&self.trust_domain, &self.namespace, &self.service_account)?;
-        let mut builder =
-            Workload::builder(id, self.identity.source()?).root_namespace(&self.root_namespace);
+        let mut builder = Workload::builder(id, self.identity.source(&self.trust_domain)?)
+            .root_namespace(&self.root_namespace);
         if let Some(seconds) = self.identity.svid_ttl {
             builder = builder.svid_ttl(Duration::from_secs(seconds));
         }
@@ -93,15 +104,24 @@ impl WorkloadFlags {
 }
 
 impl IdentityFlags {
-    fn source(&self) -> Result<IdentityFrom, Box<dyn Error>> {
-        match (&self.ca_dir, &self.cert, &self.key, &self.roots) {
-            (Some(directory), ..) => Ok(IdentityFrom::ca_dir(directory)),
-            (None, Some(cert), Some(key), Some(roots)) => {
-                Ok(IdentityFrom::pem_files(cert, key, roots))
-            }
-            _ => Err("an identity is needed: --ca-dir DIR, or --cert FILE --key FILE --roots FILE"
-                .into()),
+    fn source(&self, trust_domain: &TrustDomain) -> Result<IdentityFrom, Box<dyn Error>> {
+        if let Some(directory) = &self.ca_dir {
+            return Ok(IdentityFrom::ca_dir(directory));
         }
+        if let (Some(cert), Some(key), Some(roots)) = (&self.cert, &self.key, &self.roots) {
+            return Ok(IdentityFrom::pem_files(cert, key, roots));
+        }
+        if let (Some(address), Some(roots), Some(token)) =
+            (&self.ca, &self.ca_roots, &self.ca_token)
+        {
+            // Who `ca-server` is in its own trust domain.
+            let ca = ServiceAccountId::new(trust_domain, "istio-system", "istiod")?;
+            let trust = CaTrust::spiffe_id(roots, ca.into());
+            let client = IstioCaClient::new(address, trust, TlsProfile::ring()).token_file(token);
+            return Ok(IdentityFrom::istio_ca(client));
+        }
+        Err("an identity is needed: --ca-dir DIR, or --cert FILE --key FILE --roots FILE, or --ca ADDR --ca-roots FILE --ca-token FILE"
+            .into())
     }
 }
 

@@ -103,6 +103,11 @@ async fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         builder = builder.services(PoliciesFrom::path(path));
     }
     let workload = builder.start()?;
+    // From an authority at the other end of a network, it comes a moment later.
+    workload
+        .identity_ready()
+        .await
+        .map_err(|unavailable| Failure::Usage(unavailable.into()))?;
     let connector = workload.connector_with(|connector| {
         if arguments.insecure {
             connector.dangerous_allow_insecure_skip_verify()
