@@ -1,18 +1,20 @@
 //! The rotation of a root, as a state machine: which authority signs, which roots are trusted, and what may come next.
 
+mod error;
 mod issue;
+mod phase;
 mod renewal;
 
-pub(crate) use issue::unused;
+pub use self::error::RotationError;
+pub(crate) use self::issue::unused;
+pub use self::phase::{Phase, Readiness, Step};
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshtls_identity::TrustDomain;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::{Authority, AuthorityRoots, IssueError, Ledger, Waiting};
+use crate::{Authority, AuthorityRoots, Ledger};
 
 /// Which authority signs, and which are trusted beside it.
 ///
@@ -329,137 +331,6 @@ impl Rotation {
             (Phase::Steady, Some(_)) | (_, None) => return None,
         };
         Some(Self { generation, signing, state })
-    }
-}
-
-/// Where a rotation stands.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Phase {
-    /// One authority signs, and is trusted.
-    Steady,
-    /// The old one signs, the new one is trusted too.
-    Prepared,
-    /// The new one signs, the old one is trusted too.
-    Activated,
-    /// The new one signs and is trusted, the old one is remembered.
-    Retired,
-}
-
-impl Phase {
-    /// A short label for metrics. It stays the same over releases.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Steady => "steady",
-            Self::Prepared => "prepared",
-            Self::Activated => "activated",
-            Self::Retired => "retired",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
-    }
-}
-
-/// What leads from one phase to another.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Step {
-    /// [`Rotation::prepare`].
-    Prepare,
-    /// [`Rotation::activate`].
-    Activate,
-    /// [`Rotation::retire`].
-    Retire,
-    /// [`Rotation::back`].
-    Back,
-    /// [`Rotation::forget`].
-    Forget,
-    /// [`Rotation::renew`].
-    Renew,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Prepare => "prepare",
-            Self::Activate => "activate",
-            Self::Retire => "retire",
-            Self::Back => "back",
-            Self::Forget => "forget",
-            Self::Renew => "renew",
-        })
-    }
-}
-
-/// Whether a step waits until it breaks no connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
-pub enum Readiness {
-    /// A step that is not ready is refused.
-    Required,
-    /// The step is taken whatever lives. **Connections break**, until those whom [`Rotation::ready`] names have
-    /// renewed. For emergencies, such as a key that somebody else has.
-    Override,
-}
-
-/// Why a step was not taken. The state is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RotationError {
-    /// The phase has no such step.
-    #[error("{step} is no step from the phase {phase}")]
-    NotAllowed {
-        /// The phase.
-        phase: Phase,
-        /// The step.
-        step: Step,
-    },
-    /// The step would break connections now.
-    #[error("{step} is not ready in the phase {phase}: {waiting}")]
-    NotReady {
-        /// The phase.
-        phase: Phase,
-        /// The step.
-        step: Step,
-        /// What lives that must not.
-        waiting: Waiting,
-    },
-    /// The new authority is of another trust domain.
-    #[error("the new authority is of the trust domain {presented}, not of {own}")]
-    ForeignTrustDomain {
-        /// Its domain.
-        presented: TrustDomain,
-        /// The domain of the authority that signs.
-        own: TrustDomain,
-    },
-    /// The new authority has the certificate that signs already.
-    #[error("the new authority is the one that signs already")]
-    SameCertificate,
-    /// Only a root can be renewed: an intermediate's certificate is made by the authority above it.
-    #[error("the authority that signs is not its own root")]
-    NotSelfSigned,
-    /// The authority that would sign is not valid now, or the new certificate was not made.
-    #[error("the authority cannot be used")]
-    Unusable(#[from] IssueError),
-}
-
-impl RotationError {
-    /// A short label for metrics. It stays the same over releases.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NotAllowed { .. } => "rotation_step_not_allowed",
-            Self::NotReady { .. } => "rotation_not_ready",
-            Self::ForeignTrustDomain { .. } => "rotation_foreign_trust_domain",
-            Self::SameCertificate => "rotation_same_certificate",
-            Self::NotSelfSigned => "rotation_not_self_signed",
-            Self::Unusable(_) => "rotation_authority_unusable",
-        }
     }
 }
 

@@ -14,7 +14,8 @@
 //!
 //! Everything that changes does so in one place: a new root with the name of `ca-cert.pem`, a step with that of
 //! `rotation.pem`, an issuance with a line's end in `ledger`. A process that dies anywhere leaves the state before or
-//! after.
+//! after. Locks, renames and appended lines have to mean what they mean on a local file system: do not share the directory
+//! over a network.
 
 mod error;
 mod files;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtls_ca::{
-    Authority, AuthorityOptions, IssueError, IssueRequest, IssuedSvid, IssuingAuthority as _,
-    KeyPair, KeyType, Ledger, LedgerEntry, Phase, PublicKey, RandomSerials, Readiness,
-    RotatingAuthority, Rotation, RotationError, Serial, SerialError, SerialSource, Signer as _,
-    Step,
+    Authority, AuthorityOptions, AuthorityPem, IssueError, IssueRequest, IssuedSvid,
+    IssuingAuthority as _, KeyPair, KeyType, Ledger, LedgerEntry, Phase, PublicKey, RandomSerials,
+    Readiness, RotatingAuthority, Rotation, RotationError, Serial, SerialError, SerialSource,
+    Signer as _, Step,
 };
 use meshtls_identity::{AcceptedDomains, SpiffeId, TrustDomain};
 use meshtls_svid::{TrustBundle, TrustBundles, Usage, Validation, validate};
@@ -376,6 +376,20 @@ fn only_a_root_is_renewed() {
         .unwrap_err();
     assert!(matches!(error, RotationError::NotSelfSigned), "{error:?}");
     assert_eq!(error.reason(), "rotation_not_self_signed");
+}
+
+#[test]
+fn a_root_with_a_path_length_does_not_lose_it() {
+    let (certificate, key) =
+        (include_bytes!("data/root-path-length.pem"), include_bytes!("data/p256.pkcs8.pem"));
+    let pem = AuthorityPem::root(certificate, key);
+    let algorithms = webpki::ALL_VERIFICATION_ALGS;
+    let root = Authority::from_pem(domain(), &pem, algorithms, at(0)).unwrap();
+    let error = Rotation::steady(root)
+        .renew(Duration::from_secs(HOUR), &Ledger::new(), at(0), &mut RandomSerials)
+        .unwrap_err();
+    assert!(matches!(error, RotationError::Constrained), "{error:?}");
+    assert_eq!(error.reason(), "rotation_constrained");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use meshtls_ca::{
     Serial, SerialError, SerialSource, Signer as _, Step,
 };
 use meshtls_identity::{SpiffeId, TrustDomain};
+use proptest::collection;
+use proptest::prelude::{ProptestConfig, any, proptest};
 use rustls_pki_types::UnixTime;
 use tempfile::TempDir;
 
@@ -258,6 +260,39 @@ fn a_damaged_record_stops_what_needs_it() {
         assert_eq!(read(&directory, "ledger"), text, "{name}: it is left as it is");
         put(&directory, "ledger", &format!("{head}{line}"));
         issue(&shared, HOUR, 0).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is in the file, it is a record or refused; a record is read the same again.
+    #[test]
+    fn any_bytes_are_a_record_or_refused(
+        bytes in collection::vec(any::<u8>(), 0..40),
+        place in 0..400_usize,
+        replaced in 0..3_usize,
+    ) {
+        let directory = TempDir::new().unwrap();
+        let shared = open(&directory, 0).unwrap();
+        (0..3).for_each(|_| drop(issue(&shared, HOUR, 0).unwrap()));
+        let mut text = read(&directory, "ledger").into_bytes();
+        let place = place.min(text.len());
+        text.splice(place..(place + replaced).min(text.len()), bytes);
+        fs::write(directory.path().join("ledger"), &text).unwrap();
+        match open(&directory, 0) {
+            Ok(opened) => {
+                let one = opened.ledger(at(0)).unwrap();
+                let other = open(&directory, 0).unwrap().ledger(at(0)).unwrap();
+                assert!(one.entries().eq(other.entries()));
+                assert!(fs::read(directory.path().join("ledger")).unwrap().ends_with(b"\n"));
+                issue(&opened, HOUR, 0).unwrap();
+            }
+            Err(StoreError::Damaged { .. }) => {
+                assert_eq!(fs::read(directory.path().join("ledger")).unwrap(), text);
+            }
+            Err(error) => panic!("{error:?}"),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshtls_ca::store::CaDir;
+use meshtls_ca::store::SharedAuthority;
 use meshtls_ca::{AuthorityOptions, RandomSerials};
 use meshtls_identity::TrustDomain;
 use meshtls_rustls::TlsProfile;
@@ -25,7 +25,7 @@ pub(crate) fn open(
         .unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO));
     let algorithms = profile.provider().signature_verification_algorithms.all;
     let options = AuthorityOptions::default();
-    let authority = CaDir::open_or_create(
+    let authority = SharedAuthority::open_or_create(
         directory,
         trust_domain,
         &options,

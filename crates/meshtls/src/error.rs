@@ -50,12 +50,23 @@ pub enum StartError {
     /// The settings of the mesh accept members of another trust domain, and the identity's source has no trust bundle for it.
     /// The mesh's own authority must not prove identities of others, nor theirs ours (`docs/adr/0003`).
     #[error(
-        "trust domain {domain} is accepted, but there is no trust bundle of its own to check its members with: give one through IdentityFrom::Source, or make it an alias if the mesh's own authority speaks for it"
+        "trust domain {domain} is accepted, but there is no trust bundle of its own to check its members with: give one with `federation`, or make it an alias if the mesh's own authority speaks for it"
     )]
     NoBundleFor {
         /// The trust domain.
         domain: TrustDomain,
     },
+    /// The federation has a source for the workload's own trust domain, for which its own authority vouches.
+    #[error("trust domain {domain} is the workload's own: take its source out of the federation")]
+    FederatedOwnDomain {
+        /// The trust domain.
+        domain: TrustDomain,
+    },
+    /// There is a federation beside an [`IdentityFrom::Source`](crate::IdentityFrom::Source), which gives all bundles itself.
+    #[error(
+        "an identity from IdentityFrom::Source brings all trust bundles along: give it those of other domains, not the workload"
+    )]
+    FederationOfSource,
     /// Policies or services cannot be loaded.
     #[error("the policies cannot be loaded")]
     Policies(#[from] PolicyError),

@@ -15,8 +15,9 @@ use meshtls_policy::{
 };
 use meshtls_rustls::{TlsMinimum, TlsProfile};
 use meshtls_source::{
-    IdentityError, IdentityHealth, IdentityStatus, LiveSvid, PemFiles, PolicyFiles, PolicyHealth,
-    PolicyStatus, Renewal, Report, Reporter, Silent, SvidChanges, Wanted, Watch, load_resources,
+    FederatedBundles, Federation, FederationHealth, FederationStatus, IdentityError,
+    IdentityHealth, IdentityStatus, LiveSvid, PemFiles, PolicyFiles, PolicyHealth, PolicyStatus,
+    Renewal, Report, Reporter, Silent, SvidChanges, Wanted, Watch, load_resources,
 };
 use meshtls_svid::{SvidSnapshot, SvidSource, SvidUnavailable};
 
@@ -35,6 +36,7 @@ pub struct Workload {
     policy_health: Option<PolicyHealth>,
     discovery: Arc<dyn Discovery>,
     observer: Option<Arc<dyn Observer>>,
+    federation: Option<FederationHealth>,
     _watches: Vec<Watch>,
 }
 
@@ -58,6 +60,7 @@ impl Workload {
             policies: PoliciesFrom::default(),
             services: Services::From(Box::default()),
             observer: None,
+            federation: None,
             reporter: Arc::new(Silent::default()),
         }
     }
@@ -122,6 +125,15 @@ impl Workload {
             }
             changes.next().await;
         }
+    }
+
+    /// How the trust bundles of other domains fare, one status for each domain. Empty without [`WorkloadBuilder::federation`].
+    #[must_use]
+    pub fn federation_status(&self) -> Vec<FederationStatus> {
+        self.federation
+            .as_ref()
+            .map(FederationHealth::statuses)
+            .unwrap_or_default()
     }
 
     /// The policies in force, which can also be replaced through it.
@@ -219,6 +231,7 @@ pub struct WorkloadBuilder {
     policies: PoliciesFrom,
     services: Services,
     observer: Option<Arc<dyn Observer>>,
+    federation: Option<Federation>,
     reporter: Arc<dyn Reporter>,
 }
 
@@ -315,6 +328,38 @@ impl WorkloadBuilder {
         self
     }
 
+    /// Sets where the trust bundles of other trust domains come from, by which their members are known. Each vouches for its own domain
+    /// alone. Default none.
+    ///
+    /// It says who *can* be known, not who is welcome: servers of another domain have to be named by the services or rules that
+    /// one calls, and clients are let in once their domain is among the accepted ones of the [mesh settings](Self::mesh_settings).
+    ///
+    /// ```no_run
+    /// use meshtls::policy::MeshSettings;
+    /// use meshtls::rustls::TlsProfile;
+    /// use meshtls::source::Federation;
+    /// use meshtls::{IdentityFrom, Workload};
+    ///
+    /// # #[cfg(feature = "ring")]
+    /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let federation = Federation::new(TlsProfile::ring())
+    ///     .file("partner.example".parse()?, "/etc/mesh/partner.json")?;
+    /// let settings = MeshSettings::new("prod.example".parse()?)
+    ///     .with_accepted_trust_domains(["partner.example".parse()?]);
+    /// let id = "prod.example/ns/foo/sa/httpbin".parse()?;
+    /// let workload = Workload::builder(id, IdentityFrom::ca_dir("ca"))
+    ///     .mesh_settings(settings)
+    ///     .federation(federation)
+    ///     .start()?;
+    /// # drop(workload);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn federation(mut self, federation: Federation) -> Self {
+        self.federation = Some(federation);
+        self
+    }
+
     /// Sets who is told how each inbound connection ended up. Default nobody.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
@@ -336,8 +381,9 @@ impl WorkloadBuilder {
     /// * [`StartError::NoProvider`], [`StartError::NoRuntime`]: something is missing around it.
     /// * [`StartError::CaDir`], [`StartError::Identity`], [`StartError::OtherIdentity`]: the identity.
     /// * [`StartError::OtherTrustDomain`], [`StartError::NoBundleFor`]: the settings of the mesh.
+    /// * [`StartError::FederatedOwnDomain`], [`StartError::FederationOfSource`]: the bundles of other domains.
     /// * [`StartError::Policies`], [`StartError::Text`]: policies or services.
-    pub fn start(self) -> Result<Workload, StartError> {
+    pub fn start(mut self) -> Result<Workload, StartError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(StartError::NoRuntime);
         }
@@ -358,7 +404,13 @@ impl WorkloadBuilder {
         }
         self.check_accepted_domains()?;
         let mut watches = Vec::new();
-        let (svid, renewed) = self.identity(&profile, &mut watches)?;
+        let federation = self.federation.take();
+        let federated = federation.as_ref().map(Federation::bundles);
+        let (svid, renewed) = self.identity(&profile, federated, &mut watches)?;
+        let health = federation.as_ref().map(Federation::health);
+        if let Some(federation) = federation {
+            watches.push(federation.reporter(Arc::clone(&self.reporter)).watch());
+        }
         let (policies, policy_health) = self.policy_handle(&mut watches)?;
         let discovery = self.discovery_of_services()?;
         Ok(Workload {
@@ -371,18 +423,28 @@ impl WorkloadBuilder {
             policy_health,
             discovery,
             observer: self.observer,
+            federation: health,
             _watches: watches,
         })
     }
 
-    /// Sources with the bundle of one trust domain cannot check members of another.
+    /// Members of a domain that no bundle is for cannot be checked, and the own domain has its bundle already.
     fn check_accepted_domains(&self) -> Result<(), StartError> {
         if matches!(self.identity, IdentityFrom::Source(_)) {
             return Ok(());
         }
         let vouched = self.settings.domains();
+        let federated: Vec<TrustDomain> = self
+            .federation
+            .iter()
+            .flat_map(|federation| federation.health().statuses())
+            .map(|status| status.trust_domain)
+            .collect();
+        if let Some(domain) = federated.iter().find(|domain| *domain == vouched.own()) {
+            return Err(StartError::FederatedOwnDomain { domain: domain.clone() });
+        }
         let mut accepted = self.settings.accepted_trust_domains.iter();
-        match accepted.find(|domain| !vouched.contains(domain)) {
+        match accepted.find(|domain| !vouched.contains(domain) && !federated.contains(domain)) {
             Some(domain) => Err(StartError::NoBundleFor { domain: domain.clone() }),
             None => Ok(()),
         }
@@ -391,6 +453,7 @@ impl WorkloadBuilder {
     fn identity(
         &self,
         profile: &TlsProfile,
+        federated: Option<FederatedBundles>,
         watches: &mut Vec<Watch>,
     ) -> Result<(Arc<dyn SvidSource>, Option<Renewed>), StartError> {
         let id = self.id.spiffe_id();
@@ -414,6 +477,9 @@ impl WorkloadBuilder {
             IdentityFrom::Issuer(issuer) => {
                 Ok(Renewal::new(Arc::clone(issuer), wanted, domains, profile))
             }
+            IdentityFrom::Source(_) if federated.is_some() => {
+                return Err(StartError::FederationOfSource);
+            }
             IdentityFrom::Source(source) => {
                 // One that has nothing yet will be asked again at each handshake.
                 if let Ok(snapshot) = source.snapshot()
@@ -432,6 +498,7 @@ impl WorkloadBuilder {
                 }
                 error => error.into(),
             })?
+            .federated(federated.unwrap_or_else(|| FederatedBundles::fixed([])))
             .reporter(Arc::clone(&self.reporter));
         let renewed = Renewed { live: renewal.live(), health: renewal.health() };
         watches.push(renewal.watch());

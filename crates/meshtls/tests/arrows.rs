@@ -70,6 +70,8 @@ const TABLE: &[Row] = &[
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),
     row("migration",         Program, "", ""),
+    row("rotate-svid",       Program, "meshtls tokio", ""),
+    row("rotation",          Program, "flags meshtls tokio", ""),
     row("policyctl",         Program, "meshtls-identity meshtls-policy meshtls-source", ""),
 ];
 

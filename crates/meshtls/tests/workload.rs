@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meshtls::acceptor::{Inbound, PortProtocol};
-use meshtls::connector::Outbound;
+use meshtls::connector::{Destination, Outbound};
+use meshtls::identity::IdMatcher;
 use meshtls::policy::{MeshSettings, MtlsMode, PeerAuthentication, PolicySet, Resources};
-use meshtls::source::{Report, WhenStale};
+use meshtls::rustls::TlsProfile;
+use meshtls::source::{Federation, Report, WhenStale};
+use meshtls::svid::{SvidHandle, TrustBundles};
 use meshtls::{
-    IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, Workload,
+    IdentityFrom, ListenError, PoliciesFrom, ServiceAccountId, StartError, TrustDomain, Workload,
     WorkloadBuilder,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,6 +53,16 @@ impl Drop for Folder {
 
 fn account(id: &str) -> ServiceAccountId {
     id.parse().unwrap()
+}
+
+#[cfg(feature = "ring")]
+fn profile() -> TlsProfile {
+    TlsProfile::ring()
+}
+
+#[cfg(not(feature = "ring"))]
+fn profile() -> TlsProfile {
+    TlsProfile::aws_lc_rs()
 }
 
 fn loopback() -> SocketAddr {
@@ -354,4 +367,76 @@ async fn mesh_settings_act() {
     let elsewhere = MeshSettings::new("other.example".parse().unwrap());
     let refused = folder.workload(SERVER).mesh_settings(elsewhere).start();
     assert!(matches!(refused, Err(StartError::OtherTrustDomain { .. })), "{refused:?}");
+}
+
+/// Two domains, each with its own authority, know each other by the bundles they exchange as files; a change of one is followed.
+#[tokio::test]
+async fn members_of_another_domain_are_known_by_their_own_bundle() {
+    let (here, there) = (Folder::new("federated-here"), Folder::new("federated-there"));
+    let partner: TrustDomain = "partner.example".parse().unwrap();
+    let caller = || {
+        let id = account("partner.example/ns/bar/sa/curl");
+        Workload::builder(id, IdentityFrom::ca_dir(there.0.join("ca")))
+    };
+    // Both authorities are made before their roots are exchanged.
+    let stranger = caller().start().unwrap();
+    drop(here.workload(CLIENT).start().unwrap());
+    let file = |folder: &Folder, domain: &TrustDomain| {
+        let roots = folder.0.join("ca/root-cert.pem");
+        Federation::new(profile())
+            .file(domain.clone(), roots)
+            .unwrap()
+    };
+    let own: TrustDomain = "cluster.local".parse().unwrap();
+    let settings = MeshSettings::default().with_accepted_trust_domains([partner.clone()]);
+    let server = here
+        .workload(SERVER)
+        .mesh_settings(settings)
+        .policies(PoliciesFrom::text("strict", STRICT))
+        .federation(file(&there, &partner))
+        .start()
+        .unwrap();
+    assert_eq!(server.federation_status().len(), 1);
+    assert!(stranger.federation_status().is_empty());
+    let mut listener = server.listen(loopback()).bind().await.unwrap();
+    let address = listener.local_addr().unwrap();
+
+    let service = service(address).replace("serviceAccount: httpbin", "serviceAccount: none");
+    let known = PoliciesFrom::text("services", service);
+    let federated = caller()
+        .services(known.clone())
+        .federation(file(&here, &own))
+        .start()
+        .unwrap();
+    let alone = caller().services(known).start().unwrap();
+    let accepted = IdMatcher::Exact(account(SERVER).spiffe_id().clone());
+    let call = |from: &Workload| {
+        let destination =
+            Destination::new("httpbin.foo.svc.cluster.local", 8000).accept(accepted.clone());
+        let connector = from.connector();
+        async move { connector.connect_to(&destination).await }
+    };
+    let (outbound, inbound) =
+        timeout(LIMIT, async { tokio::join!(call(&federated), listener.accept()) })
+            .await
+            .unwrap();
+    assert!(matches!(outbound, Ok(Outbound::Mesh(_))), "{outbound:?}");
+    let Some(Inbound::Mesh(inbound)) = inbound else { panic!("{inbound:?}") };
+    assert_eq!(inbound.peer.id().trust_domain(), &partner);
+
+    let refused = timeout(LIMIT, call(&alone)).await.unwrap().unwrap_err();
+    let said = meshtls::rustls::WithCauses(&refused).to_string();
+    assert!(said.contains("cluster.local") && said.contains("partner.example"), "{said}");
+
+    let refused = here.workload(SERVER).federation(file(&here, &own)).start();
+    assert!(matches!(refused, Err(StartError::FederatedOwnDomain { .. })), "{refused:?}");
+    let source = IdentityFrom::Source(Arc::new(SvidHandle::new(
+        meshtls_testkit::TestCa::new("cluster.local")
+            .svid("spiffe://cluster.local/ns/foo/sa/httpbin"),
+        TrustBundles::new([]),
+    )));
+    let refused = Workload::builder(account(SERVER), source)
+        .federation(file(&there, &partner))
+        .start();
+    assert!(matches!(refused, Err(StartError::FederationOfSource)), "{refused:?}");
 }

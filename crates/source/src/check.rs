@@ -20,13 +20,16 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// The trust bundles of the mesh: `bundle`, for its domain and every alias.
-    pub(crate) fn bundles(&self, bundle: TrustBundle) -> TrustBundles {
+    /// The trust bundles of the mesh: `bundle`, for its domain and every alias, and those of other domains.
+    ///
+    /// For the own domain the issuer alone vouches: a federated bundle of that name is left out.
+    pub(crate) fn bundles(&self, bundle: TrustBundle, federated: &[TrustBundle]) -> TrustBundles {
         let own = self.domains.own();
+        let others = federated.iter().filter(|other| other.trust_domain() != own);
         self.domains
             .aliases()
             .iter()
-            .fold(TrustBundles::new([bundle]), |bundles, alias| {
+            .fold(TrustBundles::new(others.cloned().chain([bundle])), |bundles, alias| {
                 bundles.with_alias(alias.clone(), own.clone())
             })
     }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use meshtls_ca::KeyType;
 use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
-use meshtls_svid::{TrustBundle, X509Svid};
+use meshtls_svid::{TrustBundle, TrustBundles, X509Svid};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::backoff::{Backoff, FIRST_WAIT};
 use crate::check::{Check, Overlap};
 use crate::{
-    Clock, IdentityChange, IdentityError, IdentityHealth, Issued, Issuer, IssuerAtHand,
-    IssuerError, LiveSvid, Random, Report, Reporter, Silent, SvidRequest, SystemClock,
-    SystemRandom, Wanted, Watch, renew_after,
+    Clock, FederatedBundles, IdentityChange, IdentityError, IdentityHealth, Issued, Issuer,
+    IssuerAtHand, IssuerError, LiveSvid, Random, Report, Reporter, Silent, SvidRequest,
+    SystemClock, SystemRandom, Wanted, Watch, renew_after,
 };
 
 /// An identity that is kept fresh, in use through a [`LiveSvid`].
@@ -40,6 +40,7 @@ pub struct Renewal {
     live: Arc<LiveSvid>,
     health: IdentityHealth,
     clock: Arc<dyn Clock>,
+    federated: FederatedBundles,
     random: Box<dyn Random>,
     reporter: Arc<dyn Reporter>,
     backoff: Backoff,
@@ -105,6 +106,7 @@ impl Renewal {
             health: IdentityHealth::new(Arc::clone(&live), Arc::clone(&clock)),
             live,
             clock,
+            federated: FederatedBundles::fixed([]),
             random: Box::new(SystemRandom),
             reporter: Arc::new(Silent),
             backoff: Backoff::default(),
@@ -146,6 +148,15 @@ impl Renewal {
         renewal
     }
 
+    /// Trusts these authorities of other domains too, each for its own domain, as they are at any time. A bundle of the own
+    /// domain among them does not count. Default: none.
+    #[must_use]
+    pub fn federated(self, federated: FederatedBundles) -> Self {
+        let renewal = Self { federated, ..self };
+        renewal.federate();
+        renewal
+    }
+
     /// Whether what comes may carry another SPIFFE ID. Default: [`IdentityChange::Refuse`].
     #[must_use]
     pub fn identity_change(self, change: IdentityChange) -> Self {
@@ -181,11 +192,16 @@ impl Renewal {
 
     async fn keep_fresh(mut self) {
         let (issuer, clock) = (Arc::clone(&self.issuer), Arc::clone(&self.clock));
+        let mut federated = self.federated.clone();
         loop {
             self.report_end();
             let (wait, within) = self.rest();
             let changed = tokio::select! {
                 biased;
+                () = federated.changed() => {
+                    self.federate();
+                    continue;
+                }
                 () = issuer.changed() => true,
                 () = clock.sleep(wait, within) => false,
             };
@@ -337,8 +353,7 @@ impl Renewal {
             return if now <= not_after {
                 Ok((not_after, schedule, None))
             } else {
-                self.check
-                    .usable(&current.svid, &self.check.bundles(self.bundle(&roots)?))?;
+                self.check.usable(&current.svid, &self.bundles(&roots)?)?;
                 Ok((not_after, schedule, None))
             };
         }
@@ -346,7 +361,7 @@ impl Renewal {
             .or_else(|| request.into_key())
             .ok_or(IdentityError::NoKey)?;
         let svid = X509Svid::new(chain, key.clone_key()).map_err(IdentityError::Svid)?;
-        let bundles = self.check.bundles(self.bundle(&roots)?);
+        let bundles = self.bundles(&roots)?;
         self.check.usable(&svid, &bundles)?;
         self.change.check(&self.wanted.id, svid.id())?;
         let overlap = match self.live.newest() {
@@ -365,9 +380,23 @@ impl Renewal {
         Ok((not_after, schedule, Some(generation)))
     }
 
-    fn bundle(&self, roots: &[CertificateDer<'static>]) -> Result<TrustBundle, IdentityError> {
-        TrustBundle::new(self.check.domains.own().clone(), roots.to_vec())
-            .map_err(IdentityError::Roots)
+    /// What is trusted with `roots`, and with the bundles of other domains as they are now.
+    fn bundles(&self, roots: &[CertificateDer<'static>]) -> Result<TrustBundles, IdentityError> {
+        let own = TrustBundle::new(self.check.domains.own().clone(), roots.to_vec())
+            .map_err(IdentityError::Roots)?;
+        Ok(self.check.bundles(own, &self.federated.current()))
+    }
+
+    /// Puts other bundles of other domains beside the identity in use.
+    fn federate(&self) {
+        let Some(current) = &self.current else { return };
+        // These roots have been a bundle before.
+        let Ok(bundles) = self.bundles(&current.roots) else { return };
+        let generation = self
+            .live
+            .publish(Arc::clone(&current.svid), Arc::new(bundles));
+        self.reporter
+            .report(&Report::IdentityReplaced { generation });
     }
 
     fn tell(&mut self, outcome: Result<Option<u64>, IdentityError>) {

@@ -13,9 +13,9 @@ use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
 use meshtls_rustls::rustls::time_provider::TimeProvider;
 use meshtls_source::{
-    Clock, IdentityChange, IdentityError, IdentityHealth, IdentityState, Issued, Issuer,
-    IssuerError, IssuerFuture, LiveSvid, Renewal, Report, Reporter, SvidRequest, SystemRandom,
-    UnixTime, Wanted, Watch,
+    Clock, FederatedBundles, Federation, IdentityChange, IdentityError, IdentityHealth,
+    IdentityState, Issued, Issuer, IssuerError, IssuerFuture, LiveSvid, Renewal, Report, Reporter,
+    SvidRequest, SystemRandom, UnixTime, Wanted, Watch,
 };
 use meshtls_svid::{SvidSource, SvidUnavailable};
 use meshtls_testkit::TestCa;
@@ -612,6 +612,50 @@ async fn a_snapshot_allocates_nothing() {
         }
     });
     assert_eq!(allocated.count_total, 0);
+}
+
+/// Each domain's bundle is its own, and one that claims to be of our domain does not count.
+#[tokio::test]
+async fn bundles_of_other_domains_stand_beside_the_own_one() {
+    let (partner, impostor) = (TestCa::new("partner.example"), TestCa::new("prod.example"));
+    let federated = FederatedBundles::fixed([partner.bundle(), impostor.bundle()]);
+    let world = World::with(HOUR, |renewal| renewal.federated(federated));
+    world.clock.pass(HOUR).await;
+    let snapshot = world.live.snapshot().unwrap();
+    let anchors = |domain: &str| {
+        let bundle = snapshot.bundles().bundle_for(&domain.parse().unwrap());
+        bundle.map(|bundle| bundle.anchors().to_vec())
+    };
+    assert_eq!(anchors("prod.example").unwrap(), world.office.ca.bundle().anchors());
+    assert_eq!(anchors("partner.example").unwrap(), partner.bundle().anchors());
+    assert_eq!(anchors("third.example"), None);
+}
+
+/// A bundle that changes is in use from the next handshake on, with the certificate that is in use.
+#[tokio::test]
+async fn a_change_of_another_domains_bundle_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("partner.pem");
+    let (old, new) = (TestCa::new("partner.example"), TestCa::new("partner.example"));
+    std::fs::write(&path, old.bundle().to_pem()).unwrap();
+    let domain = || old.trust_domain().clone();
+    let federation = Federation::new(TlsProfile::ring())
+        .file(domain(), &path)
+        .unwrap();
+    let federation = federation.poll_every(Duration::from_millis(10));
+    let world = World::with(HOUR, |renewal| renewal.federated(federation.bundles()));
+    world.clock.pass(SECOND).await;
+    let (before, mut changes) = (world.live.snapshot().unwrap(), world.live.changes());
+    let _watch = federation.watch();
+    std::fs::write(&path, new.bundle().to_pem()).unwrap();
+    let after = tokio::time::timeout(SECOND * 10, changes.next())
+        .await
+        .unwrap();
+    assert_eq!(after.generation(), before.generation() + 1);
+    assert_eq!(after.svid().serial(), before.svid().serial());
+    let bundle = after.bundles().bundle_for(&domain()).unwrap();
+    assert_eq!(bundle.anchors(), new.bundle().anchors());
+    assert_eq!(world.diary(), "0, 1");
 }
 
 #[tokio::test]

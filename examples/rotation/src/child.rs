@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child as Process, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 pub(crate) struct Child {
     process: Process,
@@ -49,20 +50,33 @@ impl Child {
             }
             Err(format!("a child ended before it said `{prefix}`").into())
         };
-        tokio::time::timeout(PATIENCE, wait).await.map_err(|_| {
-            format!("a child did not say `{prefix}` within {} s", PATIENCE.as_secs())
-        })?
+        timeout(PATIENCE, wait)
+            .await
+            .map_err(|elapsed| format!("a child did not say `{prefix}` in time: {elapsed}"))?
     }
 
     /// Waits for a report.
-    pub(crate) async fn report(&mut self) -> Result<Value, Box<dyn Error>> {
+    pub(crate) async fn report<T: DeserializeOwned>(&mut self) -> Result<T, Box<dyn Error>> {
         Ok(serde_json::from_str(&self.wait_for("report ").await?)?)
+    }
+
+    /// The generation of the identity that it told of last.
+    pub(crate) async fn last_generation(&mut self) -> Result<u64, Box<dyn Error>> {
+        let mut last = 0;
+        // What it said until now is there already.
+        while let Ok(line) = timeout(Duration::from_millis(200), self.output.next_line()).await {
+            let line = line?.ok_or("a child ended")?;
+            if let Some(generation) = line.strip_prefix("generation ") {
+                last = generation.parse()?;
+            }
+        }
+        Ok(last)
     }
 
     /// Tells it to end, and waits for that.
     pub(crate) async fn end(mut self) -> Result<(), Box<dyn Error>> {
         drop(self.input);
-        tokio::time::timeout(PATIENCE, self.process.wait()).await??;
+        timeout(PATIENCE, self.process.wait()).await??;
         Ok(())
     }
 }

@@ -16,11 +16,12 @@ use std::time::Duration;
 use flags::WorkloadFlags;
 use meshtls::connector::{ConnectError, Connector, Outbound};
 use meshtls::{PoliciesFrom, Workload};
-use serde_json::json;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::report::{Calls, Held};
 
 pub(crate) async fn call(port: u16, flags: &WorkloadFlags) -> Result<(), Box<dyn Error>> {
     let workload = flags
@@ -49,17 +50,17 @@ pub(crate) async fn call(port: u16, flags: &WorkloadFlags) -> Result<(), Box<dyn
                 }
                 println!("opened");
             }
-            ("open?", _) => println!("report {}", open.report()),
+            ("open?", _) => report(&open.report())?,
             ("burst", count) => {
-                let mut tally = Tally::default();
+                let mut tally = Tally::new();
                 for _ in 0..count.parse()? {
                     tally.count(once(&connector).await);
                 }
-                println!("report {}", tally.report(&workload));
+                tally.report(&workload)?;
             }
             ("run", rate) => {
                 let tally = run(&connector, rate.parse()?, &mut input).await?;
-                println!("report {}", tally.report(&workload));
+                tally.report(&workload)?;
             }
             _ => return Err(format!("no command: {line}").into()),
         }
@@ -73,7 +74,7 @@ async fn run(
     rate: u32,
     input: &mut Lines<BufReader<Stdin>>,
 ) -> Result<Tally, Box<dyn Error>> {
-    let mut tally = Tally::default();
+    let mut tally = Tally::new();
     let mut calls = JoinSet::new();
     let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -104,7 +105,7 @@ async fn once(connector: &Connector) -> Result<(), Failure> {
     };
     tokio::time::timeout(DEADLINE, call)
         .await
-        .unwrap_or(Err(Failure("timeout", "no answer in time".to_owned())))
+        .unwrap_or_else(|elapsed| Err(Failure("timeout", elapsed.to_string())))
 }
 
 async fn connect(connector: &Connector) -> Result<impl AsyncPing + use<>, Failure> {
@@ -151,50 +152,52 @@ struct Open {
 }
 
 impl Open {
-    fn report(&self) -> serde_json::Value {
-        json!({
-            "opened": self.opened.load(Ordering::SeqCst),
-            "broken": self.broken.load(Ordering::SeqCst),
-            "requests": self.requests.load(Ordering::SeqCst),
-        })
+    fn report(&self) -> Held {
+        Held {
+            opened: self.opened.load(Ordering::SeqCst),
+            broken: self.broken.load(Ordering::SeqCst),
+            requests: self.requests.load(Ordering::SeqCst),
+        }
     }
 }
 
 /// Connections by how they ended.
 struct Tally {
     begun: Instant,
-    good: u64,
-    failed: BTreeMap<&'static str, u64>,
-    example: Option<String>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { begun: Instant::now(), good: 0, failed: BTreeMap::new(), example: None }
-    }
+    calls: Calls,
 }
 
 impl Tally {
+    fn new() -> Self {
+        let failed = BTreeMap::new();
+        let calls = Calls { good: 0, failed, example: None, seconds: 0.0, generation: None };
+        Self { begun: Instant::now(), calls }
+    }
+
     fn count(&mut self, called: Result<(), Failure>) {
         match called {
-            Ok(()) => self.good = self.good.saturating_add(1),
+            Ok(()) => self.calls.good = self.calls.good.saturating_add(1),
             Err(Failure(reason, text)) => {
-                let count = self.failed.entry(reason).or_default();
+                let count = self.calls.failed.entry(reason.to_owned()).or_default();
                 *count = count.saturating_add(1);
-                self.example.get_or_insert(text);
+                self.calls.example.get_or_insert(text);
             }
         }
     }
 
-    fn report(&self, workload: &Workload) -> serde_json::Value {
-        json!({
-            "good": self.good,
-            "failed": self.failed,
-            "example": self.example,
-            "seconds": self.begun.elapsed().as_secs_f64(),
-            "generation": workload.identity().map(|snapshot| snapshot.generation()).ok(),
-        })
+    fn report(mut self, workload: &Workload) -> Result<(), Box<dyn Error>> {
+        self.calls.seconds = self.begun.elapsed().as_secs_f64();
+        self.calls.generation = workload
+            .identity()
+            .map(|snapshot| snapshot.generation())
+            .ok();
+        report(&self.calls)
     }
+}
+
+fn report(report: &impl Serialize) -> Result<(), Box<dyn Error>> {
+    println!("report {}", serde_json::to_string(report)?);
+    Ok(())
 }
 
 /// A stable label, and the sentence.

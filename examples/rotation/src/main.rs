@@ -17,16 +17,19 @@
 mod child;
 mod client;
 mod overlap;
+mod report;
 mod server;
 mod sudden;
 mod verdict;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use flags::WorkloadFlags;
 use meshtls::rustls::WithCauses;
+use meshtls::source::UnixTime;
 
 use crate::verdict::Verdict;
 
@@ -90,4 +93,10 @@ async fn acts(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     sudden::act(arguments.open, &mut verdict).await?;
     verdict.print();
     Ok(verdict)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program reads the clock")]
+fn now() -> Result<UnixTime, Box<dyn Error>> {
+    let since: Duration = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(UnixTime::since_unix_epoch(since))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer as _;
 
 use super::{Root, Rotation, RotationError, Step, is_root};
@@ -33,6 +34,8 @@ impl Rotation {
     ///
     /// * [`RotationError::NotAllowed`]: in the middle of a rotation (Prepared, Activated).
     /// * [`RotationError::NotSelfSigned`]: an intermediate signs.
+    /// * [`RotationError::Constrained`]: the root has a path length or name constraints. The new certificate has the
+    ///   profile of [`Authority::self_signed_with`], without them: prepare one that has them instead.
     /// * [`RotationError::Unusable`]: no serial number, one that is in the `ledger`, or the key did not sign.
     pub fn renew(
         &self,
@@ -59,6 +62,9 @@ fn renewed(
     if !is_root(&old.certificate, &old.roots) {
         return Err(RotationError::NotSelfSigned);
     }
+    if is_constrained(&old.certificate) {
+        return Err(RotationError::Constrained);
+    }
     let validity = Validity::starting(now, lifetime, certificate::end_of_time());
     let serial = super::issue::unused(ledger, serials)?;
     let terms = Terms { validity, serial, issuer: &old.name, signer: old.signer.as_ref() };
@@ -73,6 +79,23 @@ fn renewed(
             .cloned(),
     );
     Ok(Authority { validity, certificate, roots, ..old.clone() })
+}
+
+/// A certificate that cannot be read counts as constrained.
+fn is_constrained(certificate: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return true;
+    };
+    certificate
+        .extensions()
+        .iter()
+        .any(|extension| match extension.parsed_extension() {
+            ParsedExtension::BasicConstraints(constraints) => {
+                constraints.path_len_constraint.is_some()
+            }
+            ParsedExtension::NameConstraints(_) => true,
+            _ => false,
+        })
 }
 
 /// A root of which the end cannot be read stays.
