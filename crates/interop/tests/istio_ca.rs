@@ -1,12 +1,7 @@
 //! `ca-server` against programs that know nothing of it: openssl makes the request and judges the answer, curl speaks HTTP/2.
 
 #![cfg(feature = "run")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -30,8 +30,8 @@ enum Shows {
 }
 
 impl ServerCertificate {
-    /// An X509-SVID for `id` that the server has its own authority issue, anew at half of its life and whenever the signing
-    /// certificate or the roots have changed. It has no DNS name: clients know the server by its ID
+    /// An X509-SVID for `id` that the server has its own authority issue, for an hour, anew at half of its life and whenever the signing
+    /// certificate or the roots have changed. So a rotation that waits for whatever lives waits for the server an hour at most. It has no DNS name: clients know the server by its ID
     /// ([`CaTrust::spiffe_id`](crate::CaTrust::spiffe_id)).
     #[must_use]
     pub fn issued(id: SpiffeId) -> Self {
@@ -85,6 +85,8 @@ enum MadeOf {
     Files { generation: u64, chain: Zeroizing<Vec<u8>>, key: Zeroizing<Vec<u8>> },
 }
 
+const OWN_TTL: Duration = Duration::from_secs(3600);
+
 /// Why the server cannot show a certificate.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -134,7 +136,7 @@ fn issued(
     let provider = core.profile.provider();
     let key = csr::check(request.csr()?, provider.signature_verification_algorithms.all)?;
     let issued = core.authority.issue(
-        &IssueRequest::new(&key, id),
+        &IssueRequest::new(&key, id).with_ttl(OWN_TTL),
         now,
         &mut ProviderSerials(Arc::clone(provider)),
     )?;

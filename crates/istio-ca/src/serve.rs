@@ -46,6 +46,7 @@ impl IstioCaServer {
         let room = Arc::new(Semaphore::new(self.limits.connections));
         let mut connections = JoinSet::new();
         let mut ended = pin!(ended);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             let accept = async {
                 let permit = Arc::clone(&room).acquire_owned().await.ok()?;
@@ -55,6 +56,13 @@ impl IstioCaServer {
                 () = &mut ended => break,
                 // What has ended is taken out, or the set would grow for ever.
                 Some(_) = connections.join_next() => continue,
+                // A rotation of the roots waits until the server has renewed as well, be there callers or not.
+                _ = looks.tick() => {
+                    let (core, own) = (Arc::clone(&self.core), Arc::clone(&own));
+                    // What fails now fails at the next handshake, and is tried again until then.
+                    drop(tokio::task::spawn_blocking(move || own.server(&core)));
+                    continue;
+                }
                 Some(accepted) = accept => accepted,
                 else => break,
             };
@@ -154,4 +162,6 @@ const STREAMS: u32 = 16;
 const RESETS: usize = 16;
 /// A JWT fits in.
 const MAX_HEADERS: u32 = 32 * 1024;
+/// How often the server's own certificate is looked after while nobody connects.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 const AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(50);
