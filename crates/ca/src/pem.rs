@@ -1,20 +1,37 @@
-//! A private key written as PEM (RFC 7468), in memory that is wiped.
+//! PEM (RFC 7468): a private key, in memory that is wiped, and a revocation list.
 
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 use zeroize::Zeroizing;
 
 /// PKCS #8 as a `PRIVATE KEY` block.
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub(crate) fn private_key(pkcs8: &[u8]) -> Zeroizing<String> {
     // Room for all of it, so that no copy is left behind by growing.
-    let mut pem =
-        Zeroizing::new(String::with_capacity(pkcs8.len().saturating_mul(2).saturating_add(64)));
-    pem.push_str("-----BEGIN PRIVATE KEY-----\n");
-    for line in pkcs8.chunks(48) {
-        line.chunks(3)
-            .for_each(|bytes| push_base64(&mut pem, bytes));
+    let mut pem = Zeroizing::new(String::with_capacity(room(pkcs8)));
+    push_block(&mut pem, "PRIVATE KEY", pkcs8);
+    pem
+}
+
+/// A revocation list as an `X509 CRL` block.
+#[cfg(feature = "authority")]
+pub(crate) fn revocation_list(der: &[u8]) -> String {
+    let mut pem = String::with_capacity(room(der));
+    push_block(&mut pem, "X509 CRL", der);
+    pem
+}
+
+/// More than a block takes.
+fn room(der: &[u8]) -> usize {
+    der.len().saturating_mul(2).saturating_add(64)
+}
+
+fn push_block(pem: &mut String, label: &str, der: &[u8]) {
+    pem.extend(["-----BEGIN ", label, "-----\n"]);
+    for line in der.chunks(48) {
+        line.chunks(3).for_each(|bytes| push_base64(pem, bytes));
         pem.push('\n');
     }
-    pem.push_str("-----END PRIVATE KEY-----\n");
-    pem
+    pem.extend(["-----END ", label, "-----\n"]);
 }
 
 /// One to three bytes as four characters (RFC 4648 section 4).

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::Path;
 
 use meshtls_identity::TrustDomain;
-use rustls_pki_types::{CertificateDer, TrustAnchor};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
 
 use crate::certificate::{Certificate, Period};
 use crate::load::{LoadError, read_file};
 use crate::pem::{self, PemError};
+use crate::revocation_lists::{RevocationListError, RevocationLists};
 
 /// The authorities of one trust domain: at least one.
 ///
@@ -21,6 +22,7 @@ pub struct TrustBundle {
     // Invariant: the two below are as long as `authorities`, in its order.
     anchors: Vec<TrustAnchor<'static>>,
     periods: Vec<Period>,
+    revocations: RevocationLists,
 }
 
 impl TrustBundle {
@@ -34,8 +36,13 @@ impl TrustBundle {
         trust_domain: TrustDomain,
         authorities: Vec<CertificateDer<'static>>,
     ) -> Result<Self, BundleError> {
-        let mut bundle =
-            Self { trust_domain, authorities: vec![], anchors: vec![], periods: vec![] };
+        let mut bundle = Self {
+            trust_domain,
+            authorities: vec![],
+            anchors: vec![],
+            periods: vec![],
+            revocations: RevocationLists::default(),
+        };
         for (at, authority) in authorities.into_iter().enumerate() {
             bundle.add(authority, at)?;
         }
@@ -62,6 +69,42 @@ impl TrustBundle {
             .map_err(|source| LoadError::Bundle { path: path.to_owned(), source })
     }
 
+    /// Adds certificate revocation lists. From then on every certificate below an authority needs a list of its
+    /// issuer that is not out of date and does not name it, as with OpenSSL's flags CRL_CHECK and CRL_CHECK_ALL: a
+    /// status that no list tells is a rejection. Of two lists of one issuer the first counts.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError`]: there is none, or one cannot be read.
+    pub fn with_revocation_lists(
+        mut self,
+        lists: &[CertificateRevocationListDer<'_>],
+    ) -> Result<Self, RevocationListError> {
+        self.revocations.add(lists)?;
+        Ok(self)
+    }
+
+    /// Adds the lists of a PEM text: every `X509 CRL` block is one.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError::Pem`], and those of [`with_revocation_lists`](Self::with_revocation_lists).
+    pub fn with_revocation_pem(mut self, text: &[u8]) -> Result<Self, RevocationListError> {
+        self.revocations.add_pem(text)?;
+        Ok(self)
+    }
+
+    /// Adds the lists of a PEM file of at most 1 MiB, as [`with_revocation_pem`](Self::with_revocation_pem) does.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] with the file's path.
+    pub fn with_revocation_file(self, path: &Path) -> Result<Self, LoadError> {
+        let text = read_file(path)?;
+        self.with_revocation_pem(&text)
+            .map_err(|source| LoadError::RevocationLists { path: path.to_owned(), source })
+    }
+
     /// Gives the domain whose identities these authorities may issue.
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
@@ -80,8 +123,9 @@ impl TrustBundle {
         pem::write_certificates(&self.authorities)
     }
 
-    /// Takes the other bundle's authorities in, whatever its domain.
+    /// Takes the other bundle's authorities and lists in, whatever its domain. Lists of one side then bind both.
     pub(crate) fn absorb(&mut self, other: Self) {
+        self.revocations.absorb(other.revocations);
         let parts = other
             .authorities
             .into_iter()
@@ -90,6 +134,10 @@ impl TrustBundle {
         for ((authority, anchor), period) in parts {
             self.push(authority, anchor, period);
         }
+    }
+
+    pub(crate) fn revocations(&self) -> &RevocationLists {
+        &self.revocations
     }
 
     pub(crate) fn trust_anchors(&self) -> &[TrustAnchor<'static>] {
@@ -138,6 +186,7 @@ impl fmt::Debug for TrustBundle {
         f.debug_struct("TrustBundle")
             .field("trust_domain", &self.trust_domain)
             .field("authorities", &self.authorities.len())
+            .field("revocation_lists", &self.revocations.len())
             .finish_non_exhaustive()
     }
 }
