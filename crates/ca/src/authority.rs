@@ -8,7 +8,7 @@ use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_svid::TrustBundle;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::certificate::{self, IssuerName, Role, Terms, Validity};
+use crate::certificate::{self, AuthorityLimits, IssuerName, Role, Terms, Validity};
 use crate::{PublicKey, RepeatedSerial, Serial, SerialError, SerialSource, SignError, Signer};
 
 /// Issues X509-SVIDs of one trust domain.
@@ -56,7 +56,8 @@ impl Authority {
         let validity = Validity::starting(now, lifetime, certificate::end_of_time());
         let serial = serials.next_serial()?;
         let terms = Terms { validity, serial, issuer: &name, signer: signer.as_ref() };
-        let certificate = certificate::authority(key, &name, &trust_domain, terms)?;
+        let certificate =
+            certificate::authority(key, &name, &trust_domain, AuthorityLimits::default(), terms)?;
         Ok(Self {
             trust_domain,
             signer,
@@ -65,39 +66,6 @@ impl Authority {
             intermediates: Vec::new(),
             roots: vec![certificate.clone()],
             certificate,
-        })
-    }
-
-    /// Makes an authority below this one, for the key of `signer`. It lives for `lifetime`, but not longer
-    /// than this one.
-    ///
-    /// # Errors
-    ///
-    /// * [`IssueError::SignerExpired`], [`IssueError::SignerNotYetValid`]: `now` is outside this authority's life.
-    /// * [`IssueError::Serial`] and [`IssueError::Sign`].
-    pub fn intermediate(
-        &self,
-        signer: Arc<dyn Signer>,
-        lifetime: Duration,
-        now: UnixTime,
-        serials: &mut dyn SerialSource,
-    ) -> Result<Self, IssueError> {
-        let key = signer.public_key();
-        let name = IssuerName::new(&self.trust_domain, Role::Intermediate, key);
-        let validity = self.validity_of(lifetime, now)?;
-        let serial = serials.next_serial()?;
-        let terms = self.terms(validity, serial);
-        let certificate = certificate::authority(key, &name, &self.trust_domain, terms)?;
-        let mut intermediates = vec![certificate.clone()];
-        intermediates.extend_from_slice(&self.intermediates);
-        Ok(Self {
-            trust_domain: self.trust_domain.clone(),
-            signer,
-            name,
-            validity,
-            certificate,
-            intermediates,
-            roots: self.roots.clone(),
         })
     }
 
@@ -197,7 +165,7 @@ impl Authority {
         Ok(chain)
     }
 
-    fn terms(&self, validity: Validity, serial: Serial) -> Terms<'_> {
+    pub(crate) fn terms(&self, validity: Validity, serial: Serial) -> Terms<'_> {
         Terms { validity, serial, issuer: &self.name, signer: self.signer.as_ref() }
     }
 
@@ -296,6 +264,15 @@ pub enum IssueError {
         /// The time of the request.
         now: UnixTime,
     },
+    /// An authority below this one may have fewer authorities below it than were asked for, or may not be at all
+    /// (RFC 5280 section 4.2.1.9).
+    #[error("an authority with {wanted} below it was asked for, where {allowed} in all may follow")]
+    PathLength {
+        /// How many were to follow below the new authority.
+        wanted: usize,
+        /// How many may follow below this one, the new one among them.
+        allowed: usize,
+    },
     /// There is no serial number.
     #[error(transparent)]
     Serial(#[from] SerialError),
@@ -320,6 +297,7 @@ impl IssueError {
             Self::TtlTooLong { .. } => "ttl_too_long",
             Self::SignerExpired { .. } => "signer_expired",
             Self::SignerNotYetValid { .. } => "signer_not_yet_valid",
+            Self::PathLength { .. } => "path_length",
             Self::Serial(_) => "no_serial",
             Self::RepeatedSerial(_) => "serial_repeated",
             Self::Sign(_) => "not_signed",

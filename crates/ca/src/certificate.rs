@@ -5,13 +5,14 @@ use std::time::Duration;
 use meshtls_identity::{SpiffeId, TrustDomain};
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
 use crate::bridge::{BridgedKey, BridgedSigner};
+use crate::intermediate::NameLimit;
 use crate::{PublicKey, Serial, SignError, Signer};
 
 /// How far certificates are valid into the past, for peers whose clocks are late (Istio: 2 minutes).
@@ -98,18 +99,35 @@ pub(crate) fn x509_svid(
     sign(&params, key, terms)
 }
 
-/// Makes a signing certificate: `cA`, keyCertSign and cRLSign, without path length; its URI SAN is the
-/// trust domain's own ID (X509-SVID sections 3.2, 4.1 and 4.3).
+/// What a signing certificate forbids below it: by default nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AuthorityLimits {
+    pub(crate) path_length: Option<u8>,
+    pub(crate) names: NameLimit,
+}
+
+/// Makes a signing certificate: `cA`, keyCertSign and cRLSign; its URI SAN is the trust domain's own ID
+/// (X509-SVID sections 3.2, 4.1 and 4.3).
 pub(crate) fn authority(
     key: &PublicKey,
     name: &IssuerName,
     trust_domain: &TrustDomain,
+    limits: AuthorityLimits,
     terms: Terms<'_>,
 ) -> Result<CertificateDer<'static>, SignError> {
     let mut params = params(terms, name.key_id.clone());
     params.distinguished_name = name.subject.clone();
     params.subject_alt_names = vec![uri(&trust_domain.spiffe_id())?];
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.is_ca = IsCa::Ca(match limits.path_length {
+        None => BasicConstraints::Unconstrained,
+        Some(length) => BasicConstraints::Constrained(length),
+    });
+    match limits.names {
+        NameLimit::None => {}
+        NameLimit::OwnTrustDomain => {
+            params.custom_extensions = vec![permitted_host(trust_domain)];
+        }
+    }
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     sign(&params, key, terms)
 }
@@ -141,13 +159,38 @@ fn sign(
     }
 }
 
+/// `NameConstraints` with one permitted subtree, a URI's host (RFC 5280 section 4.2.1.10): a host without a leading
+/// dot stands for itself alone. rcgen knows no URIs there, so it is written by hand.
+fn permitted_host(trust_domain: &TrustDomain) -> CustomExtension {
+    const SEQUENCE: u8 = 0x30;
+    const PERMITTED: u8 = 0xa0;
+    const URI: u8 = 0x86;
+    let base = element(SEQUENCE, &element(URI, trust_domain.as_str().as_bytes()));
+    let constraints = element(SEQUENCE, &element(PERMITTED, &base));
+    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 30], constraints);
+    extension.set_criticality(true);
+    extension
+}
+
+/// One element of DER. What is written with it has less than 65,536 bytes: a trust domain has 255 at most.
+fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(contents.len()).unwrap_or(u16::MAX);
+    let mut der = match len.to_be_bytes() {
+        [0, short @ 0..=0x7f] => vec![tag, short],
+        [0, long] => vec![tag, 0x81, long],
+        [high, low] => vec![tag, 0x82, high, low],
+    };
+    der.extend_from_slice(contents);
+    der
+}
+
 /// SPIFFE IDs are ASCII, so this does not fail.
 fn uri(id: &SpiffeId) -> Result<SanType, SignError> {
     Ok(SanType::URI(Ia5String::try_from(id.as_str()).map_err(SignError::new)?))
 }
 
 /// Times beyond the year 9999 become its end.
-fn date(time: UnixTime) -> OffsetDateTime {
+pub(crate) fn date(time: UnixTime) -> OffsetDateTime {
     let seconds = i64::try_from(time.min(end_of_time()).as_secs()).unwrap_or_default();
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -35,6 +35,8 @@ mod from_pem;
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 mod generate;
 #[cfg(feature = "authority")]
+mod intermediate;
+#[cfg(feature = "authority")]
 mod issuance_policy;
 #[cfg(feature = "authority")]
 mod issuing;
@@ -44,8 +46,10 @@ mod key_type;
 #[cfg(feature = "authority")]
 mod ledger;
 #[cfg(feature = "authority")]
+mod limits;
+#[cfg(feature = "authority")]
 mod load;
-#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+#[cfg(any(feature = "authority", feature = "ring", feature = "aws-lc-rs"))]
 mod pem;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod pkcs8;
@@ -54,6 +58,8 @@ mod public_key;
 mod registration;
 #[cfg(feature = "authority")]
 mod requester;
+#[cfg(feature = "authority")]
+mod revocation;
 #[cfg(feature = "authority")]
 mod rotating;
 #[cfg(feature = "authority")]
@@ -73,6 +79,8 @@ pub use from_pem::{AuthorityPem, FromPemError};
 #[cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use generate::{AuthorityOptions, GenerateError};
 #[cfg(feature = "authority")]
+pub use intermediate::{IntermediateTerms, NameLimit};
+#[cfg(feature = "authority")]
 pub use issuance_policy::{IssuancePolicy, PolicyError};
 #[cfg(feature = "authority")]
 pub use issuing::{AuthorityRoots, IssuedSvid, IssuingAuthority};
@@ -88,6 +96,8 @@ pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
 pub use registration::{PeerAnswer, Refusal, RefusedRequest, RegistrationAuthority};
 #[cfg(feature = "authority")]
 pub use requester::{AuthenticatedBy, Requester};
+#[cfg(feature = "authority")]
+pub use revocation::{Revocation, RevocationError, RevocationReason, revocation_list_pem};
 #[cfg(feature = "authority")]
 pub use rotating::RotatingAuthority;
 #[cfg(feature = "authority")]

@@ -34,6 +34,7 @@ impl Authority {
     /// * [`LoadAuthorityError::ForeignTrustDomain`]: made for another trust domain.
     /// * [`LoadAuthorityError::Name`]: a subject that we cannot write as an issuer.
     /// * [`LoadAuthorityError::Issue`]: expired or not yet valid, or the key did not sign.
+    /// * [`LoadAuthorityError::NameConstraints`]: it, or one above it, has name constraints on URIs.
     /// * [`LoadAuthorityError::Chain`]: what it issues is not trusted by its own roots.
     pub fn load(
         trust_domain: TrustDomain,
@@ -82,8 +83,11 @@ impl Authority {
         let bundles = TrustBundles::new([bundle]);
         let rules =
             Validation::new(&bundles, &AcceptedDomains::Any, algorithms, Usage::Server, now);
-        validate(&chain, &rules).map_err(LoadAuthorityError::Chain)?;
-        Ok(())
+        match validate(&chain, &rules) {
+            Ok(_) => Ok(()),
+            Err(RejectSvid::NameConstraint { .. }) => Err(LoadAuthorityError::NameConstraints),
+            Err(reject) => Err(LoadAuthorityError::Chain(reject)),
+        }
     }
 }
 
@@ -122,6 +126,10 @@ pub enum LoadAuthorityError {
     /// The signing certificate is out of date, or its key did not sign.
     #[error("the authority cannot issue")]
     Issue(#[from] IssueError),
+    /// Name constraints do not allow what the authority would issue, or are of a kind that webpki rejects unseen,
+    /// as it does every constraint on URIs: peers that use it, we and ztunnel among them, would take nothing.
+    #[error("name constraints make peers reject what the authority issues")]
+    NameConstraints,
     /// The chain from the signing certificate does not reach a root.
     #[error("what the authority issues is rejected under its own roots")]
     Chain(#[source] RejectSvid),

@@ -1,10 +1,11 @@
-//! Keys and certificates written as PEM (RFC 7468), in memory that is wiped.
+//! PEM (RFC 7468): private keys, certificates and revocation lists, in memory that is wiped.
 
 #[cfg(feature = "store")]
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 /// PKCS #8 as a `PRIVATE KEY` block.
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub(crate) fn private_key(pkcs8: &[u8]) -> Zeroizing<String> {
     block("PRIVATE KEY", pkcs8)
 }
@@ -15,6 +16,12 @@ pub(crate) fn certificates(ders: &[CertificateDer<'_>]) -> String {
     ders.iter()
         .map(|der| block("CERTIFICATE", der).to_string())
         .collect()
+}
+
+/// A revocation list as an `X509 CRL` block.
+#[cfg(feature = "authority")]
+pub(crate) fn revocation_list(der: &[u8]) -> String {
+    block("X509 CRL", der).to_string()
 }
 
 fn block(label: &str, der: &[u8]) -> Zeroizing<String> {

@@ -116,14 +116,14 @@ fn the_profile_of_a_root_and_of_an_intermediate() {
     let root = authority(KeyType::P384);
     let key = Arc::new(KeyPair::generate(KeyType::P256).unwrap());
     let below = root.intermediate(key, DAY, now(), &mut Ones(2)).unwrap();
-    for (name, certificate, life) in [
-        ("root", root.certificate(), Authority::DEFAULT_ROOT_LIFETIME),
-        ("intermediate", below.certificate(), DAY),
+    for (name, certificate, life, path_length) in [
+        ("root", root.certificate(), Authority::DEFAULT_ROOT_LIFETIME, None),
+        ("intermediate", below.certificate(), DAY, Some(0)),
     ] {
         let certificate = parse(certificate);
         let constraints = certificate.basic_constraints().unwrap().unwrap();
         assert!(constraints.critical && constraints.value.ca, "{name}");
-        assert_eq!(constraints.value.path_len_constraint, None, "{name}");
+        assert_eq!(constraints.value.path_len_constraint, path_length, "{name}");
         let usage = certificate.key_usage().unwrap().unwrap();
         assert!(usage.critical, "{name}");
         assert_eq!(usage.value.flags, 0b110_0000, "keyCertSign and cRLSign: {name}");

@@ -1,4 +1,4 @@
-//! OpenSSL, GnuTLS and curl accept what our authority issues, with and without intermediate, for every key type.
+//! OpenSSL, GnuTLS and curl accept what our authority issues, for every key type, with and without intermediate, and obey its lists.
 
 #![cfg(feature = "run")]
 #![expect(
@@ -16,7 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interop::{printed, program, run_bounded};
-use meshtls_ca::{Authority, AuthorityOptions, KeyPair, KeyType, RandomSerials};
+use meshtls_ca::{
+    Authority, AuthorityOptions, IntermediateTerms, KeyPair, KeyType, NameLimit, RandomSerials,
+    Revocation, RevocationReason, Serial, SerialError, SerialSource, csr, revocation_list_pem,
+};
+use meshtls_rustls::rustls::crypto::aws_lc_rs;
 use meshtls_rustls::rustls::pki_types::UnixTime;
 use tempfile::TempDir;
 
@@ -89,6 +93,110 @@ fn certtool_verifies() {
 }
 
 #[test]
+fn openssl_shows_what_an_intermediate_may_do() {
+    for issued in all() {
+        let above = issued.above("-in");
+        if above.is_empty() {
+            continue;
+        }
+        let text = issued.run("openssl", &format!("x509 {above} -noout -text"));
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert!(lines.contains(&"CA:TRUE, pathlen:0"), "{}: {text}", issued.name);
+        let limited = lines.windows(3).any(|lines| {
+            lines == ["X509v3 Name Constraints: critical", "Permitted:", "URI:prod.example"]
+        });
+        assert_eq!(limited, issued.name.ends_with(LIMITED), "{}: {text}", issued.name);
+    }
+}
+
+/// Below a limited authority OpenSSL takes its own domain and no other.
+#[test]
+fn openssl_obeys_the_name_limit() {
+    let now = UnixTime::now();
+    let root = Authority::self_signed(
+        "prod.example".parse().unwrap(),
+        &AuthorityOptions::default(),
+        now,
+        &mut RandomSerials,
+    )
+    .unwrap();
+    let key = Arc::new(KeyPair::generate(KeyType::P256).unwrap());
+    let terms = IntermediateTerms::new(Duration::from_secs(86_400))
+        .with_name_limit(NameLimit::OwnTrustDomain);
+    let limited = root
+        .intermediate_with(Arc::<KeyPair>::clone(&key), &terms, now, &mut RandomSerials)
+        .unwrap();
+    let issued = issue("limited".to_owned(), &limited, KeyType::P256, now);
+    let file = |name: &str, text: &str| fs::write(issued.folder.path().join(name), text).unwrap();
+    file("ca-key.pem", &key.to_pem());
+    for (id, fits) in [
+        ("spiffe://prod.example/other", true),
+        ("spiffe://other.example/ledger", false),
+        ("spiffe://a.prod.example/ledger", false),
+    ] {
+        file("san.cnf", &format!("subjectAltName=critical,URI:{id}\n"));
+        issued.run("openssl", "req -new -key key.pem -subj / -out foreign.csr");
+        issued.run(
+            "openssl",
+            "x509 -req -in foreign.csr -CA above.pem -CAkey ca-key.pem -days 1 -set_serial 77 \
+             -extfile san.cnf -out foreign.pem",
+        );
+        let verify =
+            issued.command("openssl", "verify -CAfile root.pem -untrusted above.pem foreign.pem");
+        let output = run_bounded(verify, LIMIT);
+        assert_eq!(output.status.success(), fits, "{id}: {}", printed(&output));
+        let violation = printed(&output).contains("permitted subtree violation");
+        assert_eq!(violation, !fits, "{id}: {}", printed(&output));
+    }
+}
+
+#[test]
+fn openssl_obeys_revocation_lists() {
+    for key_type in KEY_TYPES {
+        let now = UnixTime::now();
+        let options = AuthorityOptions::default().with_key_type(key_type);
+        let domain = "prod.example".parse().unwrap();
+        let root = Authority::self_signed(domain, &options, now, &mut Fixed(1)).unwrap();
+        let key = Arc::new(KeyPair::generate(key_type).unwrap());
+        let below = root
+            .intermediate(key, Duration::from_secs(86_400), now, &mut Fixed(2))
+            .unwrap();
+        let issued = issue_with(format!("{key_type:?}"), &below, key_type, now, &mut Fixed(3));
+        let list = |authority: &Authority, revoked: Option<u8>| {
+            let revoked: Vec<_> = revoked
+                .and_then(|byte| Serial::new([byte; 16]))
+                .map(|serial| Revocation::new(serial, now, RevocationReason::KeyCompromise))
+                .into_iter()
+                .collect();
+            let life = Duration::from_secs(3600);
+            revocation_list_pem(&authority.revocation_list(&revoked, 7, life, now).unwrap())
+        };
+        for (name, of_root, of_below, want) in [
+            ("nobody", None, None, None),
+            ("others", Some(9), Some(9), None),
+            ("the leaf", None, Some(3), Some("error 23 at 0 depth lookup: certificate revoked")),
+            ("the issuer", Some(2), None, Some("error 23 at 1 depth lookup: certificate revoked")),
+        ] {
+            let lists = list(&root, of_root) + &list(&below, of_below);
+            fs::write(issued.folder.path().join("lists.pem"), lists).unwrap();
+            let verify = issued.command(
+                "openssl",
+                "verify -x509_strict -crl_check_all -CRLfile lists.pem -CAfile root.pem \
+                 -untrusted above.pem leaf.pem",
+            );
+            let output = run_bounded(verify, LIMIT);
+            let name = format!("{key_type:?}: {name}: {}", printed(&output));
+            assert_eq!(output.status.success(), want.is_none(), "{name}");
+            assert!(want.is_none_or(|want| printed(&output).contains(want)), "{name}");
+        }
+        let text = issued.run("openssl", "crl -in lists.pem -noout -text");
+        for line in ["Version 2 (0x1)", "X509v3 CRL Number:", "X509v3 Authority Key Identifier:"] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}
+
+#[test]
 fn curl_and_gnutls_shake_hands_with_openssl() {
     for issued in all() {
         let server = issued.server();
@@ -123,10 +231,12 @@ struct Issued {
     folder: TempDir,
 }
 
+const KEY_TYPES: [KeyType; 4] = [KeyType::P256, KeyType::P384, KeyType::Ed25519, KeyType::Rsa2048];
+
 /// Root, intermediate and leaf of each key type, with and without intermediate.
 fn all() -> Vec<Issued> {
     let mut all = vec![];
-    for key_type in [KeyType::P256, KeyType::P384, KeyType::Ed25519, KeyType::Rsa2048] {
+    for key_type in KEY_TYPES {
         let now = UnixTime::now();
         let options = AuthorityOptions::default().with_key_type(key_type);
         let domain = "prod.example".parse().unwrap();
@@ -136,7 +246,18 @@ fn all() -> Vec<Issued> {
         let below = root
             .intermediate(key, year, now, &mut RandomSerials)
             .unwrap();
-        for (place, authority) in [("root", root), ("intermediate", below)] {
+        let requested = requested(&root, key_type, now);
+        let limited = IntermediateTerms::new(year).with_name_limit(NameLimit::OwnTrustDomain);
+        let key = Arc::new(KeyPair::generate(key_type).unwrap());
+        let limited = root
+            .intermediate_with(key, &limited, now, &mut RandomSerials)
+            .unwrap();
+        for (place, authority) in [
+            ("root", root),
+            ("intermediate", below),
+            ("intermediate that an offline root signed", requested),
+            (LIMITED, limited),
+        ] {
             let name = format!("{key_type:?} below {place}");
             all.push(issue(name, &authority, key_type, now));
         }
@@ -144,10 +265,48 @@ fn all() -> Vec<Issued> {
     all
 }
 
+/// An issuing authority's own key, its request, what an offline root makes of it, and the authority loaded from that.
+fn requested(root: &Authority, key_type: KeyType, now: UnixTime) -> Authority {
+    let key = Arc::new(KeyPair::generate(key_type).unwrap());
+    let request = csr::build(key.as_ref()).unwrap();
+    let algorithms = aws_lc_rs::default_provider()
+        .signature_verification_algorithms
+        .all;
+    let public_key = csr::check(&request, algorithms).unwrap();
+    let terms = IntermediateTerms::new(Duration::from_secs(86_400 * 365));
+    let upward = root
+        .sign_intermediate(&public_key, &terms, now, &mut RandomSerials)
+        .unwrap();
+    let (certificate, above) = upward.split_first().unwrap();
+    Authority::load(
+        root.trust_domain().clone(),
+        key,
+        certificate.clone(),
+        above.to_vec(),
+        root.roots().to_vec(),
+        algorithms,
+        now,
+    )
+    .unwrap()
+}
+
+/// OpenSSL and GnuTLS take what is below it; webpki does not, and is not asked here.
+const LIMITED: &str = "intermediate limited to its domain";
+
 fn issue(name: String, authority: &Authority, key_type: KeyType, now: UnixTime) -> Issued {
+    issue_with(name, authority, key_type, now, &mut RandomSerials)
+}
+
+fn issue_with(
+    name: String,
+    authority: &Authority,
+    key_type: KeyType,
+    now: UnixTime,
+    serials: &mut dyn SerialSource,
+) -> Issued {
     let id = ID.parse().unwrap();
     let svid = authority
-        .issue_svid(&id, key_type, None, now, &mut RandomSerials)
+        .issue_svid(&id, key_type, None, now, serials)
         .unwrap();
     let chain = svid.chain_pem();
     let end = chain.find(END).expect("a chain is not empty") + END.len();
@@ -219,6 +378,15 @@ impl Issued {
             .current_dir(self.folder.path())
             .args(arguments.split_whitespace());
         command
+    }
+}
+
+/// The same serial number again and again, all bytes alike.
+struct Fixed(u8);
+
+impl SerialSource for Fixed {
+    fn next_serial(&mut self) -> Result<Serial, SerialError> {
+        Serial::new([self.0; 16]).ok_or_else(|| SerialError::new("zero"))
     }
 }
 

@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 /// Chooses the error whose alert rustls sends for a rejected chain.
 ///
 /// Envoy's alerts where they are known: unknown issuer 48, outside its validity 45, no usable identity or
-/// wrong trust domain 46. The others follow BoringSSL's table or RFC 8446 section 6.2.
+/// wrong trust domain 46. A revoked certificate gets 44. The others follow BoringSSL's table or RFC 8446 section 6.2.
 pub(crate) fn certificate_error(reject: &RejectSvid) -> CertificateError {
     match reject {
         RejectSvid::Expired { .. } => CertificateError::Expired,
@@ -21,6 +21,7 @@ pub(crate) fn certificate_error(reject: &RejectSvid) -> CertificateError {
         RejectSvid::Malformed { .. } | RejectSvid::Version => CertificateError::BadEncoding,
         RejectSvid::CriticalExtension => CertificateError::UnhandledCriticalExtension,
         RejectSvid::WrongPurpose { .. } => CertificateError::InvalidPurpose,
+        RejectSvid::Revoked { .. } => CertificateError::Revoked,
         other => unacceptable(other.clone()),
     }
 }
@@ -173,6 +174,28 @@ mod tests {
             let alert = Alert::from(alert);
             assert_eq!(alert.to_string(), shown);
             assert_eq!(alert.is_about_certificate(), about_certificate, "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_a_revoked_peer_hears() {
+        let presented: meshtls_identity::SpiffeId = "spiffe://prod.example/ledger".parse().unwrap();
+        let presented = || presented.clone();
+        let now = rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        for (reject, alert) in [
+            (RejectSvid::Revoked { presented: presented() }, "certificate_revoked (44)"),
+            (RejectSvid::RevocationUnknown { presented: presented() }, "certificate_unknown (46)"),
+            (
+                RejectSvid::RevocationListExpired { presented: presented(), next_update: now, now },
+                "certificate_unknown (46)",
+            ),
+            (
+                RejectSvid::RevocationListUnusable { presented: presented() },
+                "certificate_unknown (46)",
+            ),
+        ] {
+            let heard = Alert::from(AlertDescription::from(certificate_error(&reject)));
+            assert_eq!(heard.to_string(), alert, "{}", reject.reason());
         }
     }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use meshtls_identity::{SpiffeId, TrustDomain};
-use rustls_pki_types::{CertificateDer, TrustAnchor};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
 
 use crate::bundle_document::BundleDocument;
 use crate::certificate::{Certificate, Period};
 use crate::document_error::DocumentError;
 use crate::load::{LoadError, read_file};
 use crate::pem::{self, PemError};
+use crate::revocation_lists::{RevocationListError, RevocationLists};
 
 /// The authorities of one trust domain: at least one.
 ///
@@ -25,6 +26,7 @@ pub struct TrustBundle {
     // Invariant: the two below are as long as `authorities`, in its order.
     anchors: Arc<Vec<TrustAnchor<'static>>>,
     periods: Arc<Vec<Period>>,
+    revocations: RevocationLists,
 }
 
 impl TrustBundle {
@@ -43,6 +45,7 @@ impl TrustBundle {
             authorities: Arc::default(),
             anchors: Arc::default(),
             periods: Arc::default(),
+            revocations: RevocationLists::default(),
         };
         for (at, authority) in authorities.into_iter().enumerate() {
             bundle.add(authority, at)?;
@@ -101,6 +104,42 @@ impl TrustBundle {
         Ok(())
     }
 
+    /// Adds certificate revocation lists. From then on every certificate below an authority needs a list of its
+    /// issuer that is not out of date and does not name it, as with OpenSSL's flags CRL_CHECK and CRL_CHECK_ALL: a
+    /// status that no list tells is a rejection. Of two lists of one issuer the first counts.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError`]: there is none, or one cannot be read.
+    pub fn with_revocation_lists(
+        mut self,
+        lists: &[CertificateRevocationListDer<'_>],
+    ) -> Result<Self, RevocationListError> {
+        self.revocations.add(lists)?;
+        Ok(self)
+    }
+
+    /// Adds the lists of a PEM text: every `X509 CRL` block is one.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError::Pem`], and those of [`with_revocation_lists`](Self::with_revocation_lists).
+    pub fn with_revocation_pem(mut self, text: &[u8]) -> Result<Self, RevocationListError> {
+        self.revocations.add_pem(text)?;
+        Ok(self)
+    }
+
+    /// Adds the lists of a PEM file of at most 1 MiB, as [`with_revocation_pem`](Self::with_revocation_pem) does.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] with the file's path.
+    pub fn with_revocation_file(self, path: &Path) -> Result<Self, LoadError> {
+        let text = read_file(path)?;
+        self.with_revocation_pem(&text)
+            .map_err(|source| LoadError::RevocationLists { path: path.to_owned(), source })
+    }
+
     /// Gives the domain whose identities these authorities may issue.
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
@@ -129,8 +168,9 @@ impl TrustBundle {
         BundleDocument::new(self.clone()).map(|document| document.to_json())
     }
 
-    /// Takes the other bundle's authorities in, whatever its domain.
+    /// Takes the other bundle's authorities and lists in, whatever its domain. Lists of one side then bind both.
     pub(crate) fn absorb(&mut self, other: Self) {
+        self.revocations.absorb(other.revocations);
         let parts = other
             .authorities
             .iter()
@@ -139,6 +179,10 @@ impl TrustBundle {
         for ((authority, anchor), period) in parts {
             self.push(authority.clone(), anchor.clone(), *period);
         }
+    }
+
+    pub(crate) fn revocations(&self) -> &RevocationLists {
+        &self.revocations
     }
 
     pub(crate) fn trust_anchors(&self) -> &[TrustAnchor<'static>] {
@@ -182,10 +226,12 @@ impl TrustBundle {
     }
 }
 
-/// The same domain and the same authorities in the same order.
+/// The same domain, the same authorities in the same order, and the same revocation lists: those that were read at once.
 impl PartialEq for TrustBundle {
     fn eq(&self, other: &Self) -> bool {
-        self.trust_domain == other.trust_domain && self.authorities == other.authorities
+        self.trust_domain == other.trust_domain
+            && self.authorities == other.authorities
+            && self.revocations == other.revocations
     }
 }
 
@@ -196,6 +242,7 @@ impl fmt::Debug for TrustBundle {
         f.debug_struct("TrustBundle")
             .field("trust_domain", &self.trust_domain)
             .field("authorities", &self.authorities.len())
+            .field("revocation_lists", &self.revocations.len())
             .finish_non_exhaustive()
     }
 }

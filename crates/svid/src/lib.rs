@@ -25,8 +25,8 @@
 //! * No clock, no socket, no environment: the time is an argument. Files are read only by functions
 //!   with `file` in their name.
 //!
-//! Certificate revocation lists are looked at for servers outside the mesh ([`ServerAuthorities`]), not for
-//! X509-SVIDs.
+//! Certificate revocation lists are looked at where they are given: [`TrustBundle::with_revocation_lists`],
+//! [`ServerAuthorities::with_revocation_lists`].
 //!
 //! # Sources
 //!
@@ -49,6 +49,7 @@ mod load;
 mod pem;
 mod reject;
 mod reject_server;
+mod revocation_lists;
 mod server;
 mod server_authorities;
 mod server_names;
@@ -66,10 +67,11 @@ pub use load::{KeyFileExposure, LoadError, key_file_exposure, read_file};
 pub use pem::PemError;
 pub use reject::{ChainPart, RejectSvid, SigningMark};
 pub use reject_server::RejectServer;
+pub use revocation_lists::RevocationListError;
 pub use server::{
     MAX_SERVER_CERTIFICATES, MAX_SERVER_CHAIN_BYTES, ServerValidation, ValidServer, validate_server,
 };
-pub use server_authorities::{RevocationListError, ServerAuthorities};
+pub use server_authorities::ServerAuthorities;
 pub use server_names::{NameCheck, PresentedNames};
 pub use source::{SvidHandle, SvidSnapshot, SvidSource, SvidUnavailable};
 pub use svid::{SvidError, X509Svid};

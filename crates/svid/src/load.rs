@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::bundle::BundleError;
 use crate::keyed_chain::KeyedChainError;
-use crate::server_authorities::RevocationListError;
+use crate::revocation_lists::RevocationListError;
 use crate::svid::SvidError;
 
 /// Reads a regular file of at most 1 MiB, into memory that is overwritten when dropped.

@@ -182,6 +182,41 @@ pub enum RejectSvid {
         presented: SpiffeId,
     },
 
+    /// A revocation list names a certificate of the chain (RFC 5280 section 5.3).
+    #[error("a certificate in the chain of `{presented}` is revoked")]
+    Revoked {
+        /// The claimed ID.
+        presented: SpiffeId,
+    },
+
+    /// The bundle has revocation lists, but none of them speaks for an issuer of the chain.
+    #[error("no revocation list tells about the chain of `{presented}`")]
+    RevocationUnknown {
+        /// The claimed ID.
+        presented: SpiffeId,
+    },
+
+    /// The revocation list of an issuer is out of date (RFC 5280 section 5.1.2.5).
+    #[error(
+        "a revocation list for the chain of `{presented}` was to be replaced at {}, now is {}",
+        At(*next_update), At(*now)
+    )]
+    RevocationListExpired {
+        /// The claimed ID.
+        presented: SpiffeId,
+        /// When a new list was promised for.
+        next_update: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+    },
+
+    /// The revocation list of an issuer cannot be used: its signature, its signer or its kind.
+    #[error("a revocation list for the chain of `{presented}` cannot be used")]
+    RevocationListUnusable {
+        /// The claimed ID.
+        presented: SpiffeId,
+    },
+
     /// Finding a path costs more than webpki's budget of signatures, steps or depth.
     #[error("the chain of `{presented}` is too complex to verify")]
     TooComplex {
@@ -230,6 +265,10 @@ impl RejectSvid {
             Self::IssuerNotAuthority { .. } => "issuer_not_authority",
             Self::PathLength { .. } => "path_length",
             Self::NameConstraint { .. } => "name_constraint",
+            Self::Revoked { .. } => "revoked",
+            Self::RevocationUnknown { .. } => "revocation_unknown",
+            Self::RevocationListExpired { .. } => "revocation_list_expired",
+            Self::RevocationListUnusable { .. } => "revocation_list_unusable",
             Self::TooComplex { .. } => "chain_too_complex",
             Self::NotAccepted { .. } => "trust_domain_not_accepted",
         }
@@ -263,6 +302,10 @@ impl RejectSvid {
             | Self::IssuerNotAuthority { presented }
             | Self::PathLength { presented }
             | Self::NameConstraint { presented }
+            | Self::Revoked { presented }
+            | Self::RevocationUnknown { presented }
+            | Self::RevocationListExpired { presented, .. }
+            | Self::RevocationListUnusable { presented }
             | Self::TooComplex { presented }
             | Self::NotAccepted { presented, .. } => Some(presented),
         }

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::fmt;
 
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
-use webpki::{EndEntityCert, ExpirationPolicy, RevocationOptionsBuilder};
+use webpki::EndEntityCert;
 
 use crate::certificate::{Certificate, Period};
 use crate::reject::ChainPart;
 use crate::reject_server::RejectServer;
+use crate::revocation_lists::strict;
 use crate::server_authorities::ServerAuthorities;
 use crate::server_names::{NameCheck, PresentedNames};
 use crate::validate::length;
@@ -123,13 +124,7 @@ fn verify_path(
     issuers: &[CertificateDer<'_>],
     rules: &ServerValidation<'_>,
 ) -> Result<(), RejectServer> {
-    let lists: Vec<_> = rules.authorities.revocations().iter().collect();
-    // Without lists there is nothing to look in; with them, a status that nobody tells is a refusal.
-    let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
-        options
-            .with_expiration_policy(ExpirationPolicy::Enforce)
-            .build()
-    });
+    let lists = rules.authorities.revocations().all();
     // webpki asks about each path that it has verified; a no sends it on to look for another.
     let outdated = Cell::new(None);
     let admit = |path: &webpki::VerifiedPath<'_>| {
@@ -149,7 +144,7 @@ fn verify_path(
         issuers,
         rules.now,
         webpki::KeyUsage::server_auth(),
-        revocation,
+        strict(&lists),
         Some(&admit),
     );
     match (found, outdated.get()) {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
-use webpki::{CertRevocationList, OwnedCertRevocationList};
 
 use crate::bundle::BundleError;
 use crate::certificate::{Certificate, Period};
 use crate::load::{LoadError, read_file};
-use crate::pem::{self, PemError};
+use crate::pem;
+use crate::revocation_lists::{RevocationListError, RevocationLists};
 
 /// Authorities without a trust domain: at least one. They vouch for names of servers, never for a SPIFFE ID.
 ///
@@ -19,7 +19,7 @@ pub struct ServerAuthorities {
     anchors: Vec<TrustAnchor<'static>>,
     // Invariant: as long as `anchors`, in its order.
     periods: Vec<Period>,
-    revocations: Vec<CertRevocationList<'static>>,
+    revocations: RevocationLists,
 }
 
 impl ServerAuthorities {
@@ -29,7 +29,8 @@ impl ServerAuthorities {
     ///
     /// [`BundleError::Empty`], [`BundleError::Malformed`]: there is none, or one cannot be read.
     pub fn new(authorities: &[CertificateDer<'_>]) -> Result<Self, BundleError> {
-        let mut all = Self { anchors: vec![], periods: vec![], revocations: vec![] };
+        let mut all =
+            Self { anchors: vec![], periods: vec![], revocations: RevocationLists::default() };
         for (at, authority) in authorities.iter().enumerate() {
             all.add(authority).ok_or(BundleError::Malformed { at })?;
         }
@@ -43,7 +44,8 @@ impl ServerAuthorities {
     ///
     /// [`BundleError::Empty`]: there is none that can be read.
     pub fn readable_of(authorities: &[CertificateDer<'_>]) -> Result<Self, BundleError> {
-        let mut all = Self { anchors: vec![], periods: vec![], revocations: vec![] };
+        let mut all =
+            Self { anchors: vec![], periods: vec![], revocations: RevocationLists::default() };
         for authority in authorities {
             // What cannot be read vouches for nobody.
             if all.add(authority).is_none() {
@@ -83,14 +85,7 @@ impl ServerAuthorities {
         mut self,
         lists: &[CertificateRevocationListDer<'_>],
     ) -> Result<Self, RevocationListError> {
-        if lists.is_empty() {
-            return Err(RevocationListError::Empty);
-        }
-        for (at, list) in lists.iter().enumerate() {
-            let list = OwnedCertRevocationList::from_der(list)
-                .map_err(|_unreadable| RevocationListError::Malformed { at })?;
-            self.revocations.push(list.into());
-        }
+        self.revocations.add(lists)?;
         Ok(self)
     }
 
@@ -99,8 +94,9 @@ impl ServerAuthorities {
     /// # Errors
     ///
     /// [`RevocationListError::Pem`], and those of [`with_revocation_lists`](Self::with_revocation_lists).
-    pub fn with_revocation_pem(self, text: &[u8]) -> Result<Self, RevocationListError> {
-        self.with_revocation_lists(&pem::revocation_lists(text)?)
+    pub fn with_revocation_pem(mut self, text: &[u8]) -> Result<Self, RevocationListError> {
+        self.revocations.add_pem(text)?;
+        Ok(self)
     }
 
     /// Adds the lists of a PEM file of at most 1 MiB, as [`with_revocation_pem`](Self::with_revocation_pem) does.
@@ -118,7 +114,7 @@ impl ServerAuthorities {
         &self.anchors
     }
 
-    pub(crate) fn revocations(&self) -> &[CertRevocationList<'static>] {
+    pub(crate) fn revocations(&self) -> &RevocationLists {
         &self.revocations
     }
 
@@ -151,22 +147,4 @@ impl fmt::Debug for ServerAuthorities {
             .field("revocation_lists", &self.revocations.len())
             .finish()
     }
-}
-
-/// Why something is no set of certificate revocation lists. Positions count lists from 0.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RevocationListError {
-    /// The text is not the PEM that was wanted.
-    #[error("no certificate revocation lists in PEM")]
-    Pem(#[from] PemError),
-    /// There is no list.
-    #[error("there is no certificate revocation list")]
-    Empty,
-    /// A list cannot be read, or is of a kind that is not supported (delta, indirect, version 1).
-    #[error("certificate revocation list {at} (counted from 0) is malformed")]
-    Malformed {
-        /// Its position.
-        at: usize,
-    },
 }

@@ -11,6 +11,7 @@ use crate::bundles::TrustBundles;
 use crate::certificate::{Certificate, Period};
 use crate::leaf::Leaf;
 use crate::reject::{ChainPart, RejectSvid};
+use crate::revocation_lists::strict;
 
 /// The most certificates a chain may have, leaf included: five (our bound).
 ///
@@ -25,7 +26,9 @@ pub const MAX_CHAIN_BYTES: usize = 16_384;
 ///
 /// Trust is bound to the trust domain: the ID names its domain, the domain names the bundle, and only that
 /// bundle's anchors count ([`TrustBundles::istio_flat`] is the stated exception). Anchors outside their
-/// own validity do not count. Intermediates may come in any order, and unused ones are ignored.
+/// own validity do not count. Intermediates may come in any order, and unused ones are ignored. If the bundle has
+/// revocation lists, every certificate of the path is looked up, the anchor excepted
+/// ([`TrustBundle::with_revocation_lists`]).
 ///
 /// Accepting the chain is one half: the peer must also prove that it holds the leaf's key.
 ///
@@ -192,13 +195,14 @@ fn verify_path(
         not_after.set(end);
         Ok(())
     };
+    let lists = bundle.revocations().all();
     let found = leaf.certificate.verify_for_usage(
         rules.algorithms,
         bundle.trust_anchors(),
         issuers,
         rules.now,
         usage,
-        None,
+        strict(&lists),
         Some(&admit),
     );
     match (found, outdated.get()) {
@@ -252,6 +256,17 @@ fn reject(error: webpki::Error, leaf: &Leaf<'_>, rules: &Validation<'_>) -> Reje
         Error::EndEntityUsedAsCa => RejectSvid::IssuerNotAuthority { presented },
         Error::PathLenConstraintViolated => RejectSvid::PathLength { presented },
         Error::NameConstraintViolation => RejectSvid::NameConstraint { presented },
+        Error::CertRevoked => RejectSvid::Revoked { presented },
+        Error::UnknownRevocationStatus => RejectSvid::RevocationUnknown { presented },
+        Error::CrlExpired { time: now, next_update } => {
+            RejectSvid::RevocationListExpired { presented, next_update, now }
+        }
+        Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            RejectSvid::RevocationListUnusable { presented }
+        }
         Error::MaximumSignatureChecksExceeded
         | Error::MaximumPathBuildCallsExceeded
         | Error::MaximumNameConstraintComparisonsExceeded

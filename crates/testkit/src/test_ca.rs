@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use meshtls_ca::{
-    Authority, AuthorityOptions, IssueRequest, KeyPair, KeyType, Serial, SerialError, SerialSource,
-    Signer as _,
+    Authority, AuthorityOptions, IntermediateTerms, IssueRequest, KeyPair, KeyType, Serial,
+    SerialError, SerialSource, Signer as _,
 };
 use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_svid::{TrustBundle, TrustBundles, X509Svid};
@@ -73,9 +73,12 @@ impl TestCa {
     #[must_use]
     pub fn with_intermediate(mut self) -> Self {
         let key = Arc::new(KeyPair::generate(KeyType::P256).expect("a key can be drawn"));
+        // As many may follow as anybody calls this for.
+        let above = u8::try_from(self.issuer.intermediates().len()).unwrap_or(u8::MAX);
+        let terms = IntermediateTerms::new(YEAR).with_path_length(u8::MAX.saturating_sub(above));
         self.issuer = self
             .issuer
-            .intermediate(key, YEAR, self.now, &mut Count(&self.serials))
+            .intermediate_with(key, &terms, self.now, &mut Count(&self.serials))
             .expect("an intermediate can be made");
         self
     }

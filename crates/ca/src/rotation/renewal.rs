@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer as _;
 
 use super::{Root, Rotation, RotationError, Step, is_root};
 use crate::Authority;
-use crate::certificate::{self, Terms, Validity};
+use crate::certificate::{self, AuthorityLimits, Terms, Validity};
 use crate::{IssueError, Ledger, SerialSource};
 
 impl Rotation {
@@ -69,8 +69,14 @@ fn renewed(
     let serial = super::issue::unused(ledger, serials)?;
     let terms = Terms { validity, serial, issuer: &old.name, signer: old.signer.as_ref() };
     let key = old.signer.public_key();
-    let certificate = certificate::authority(key, &old.name, &old.trust_domain, terms)
-        .map_err(IssueError::Sign)?;
+    let certificate = certificate::authority(
+        key,
+        &old.name,
+        &old.trust_domain,
+        AuthorityLimits::default(),
+        terms,
+    )
+    .map_err(IssueError::Sign)?;
     let mut roots = vec![certificate.clone()];
     roots.extend(
         old.roots
