@@ -66,6 +66,7 @@ const TABLE: &[Row] = &[
     row("interop",           Program, "", "meshtls-acceptor meshtls-ca meshtls-policy meshtls-rustls meshtls-svid meshtls-testkit meshtls-wire tokio"),
     row("meshcurl",          Program, "flags meshtls tokio", ""),
     row("migration",         Program, "", ""),
+    row("issue-from-csr",    Program, "meshtls-ca meshtls-identity meshtls-svid rustls-webpki", ""),
     row("policyctl",         Program, "meshtls-identity meshtls-policy meshtls-source", ""),
 ];
 
