@@ -1,7 +1,7 @@
 //! An offline root signs the request of an issuing authority, which then issues under it.
 
 #![cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Lists of what is revoked: signed here, and obeyed by the validation of X509-SVIDs.
 
 #![cfg(all(feature = "authority", any(feature = "ring", feature = "aws-lc-rs")))]
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

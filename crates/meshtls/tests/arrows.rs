@@ -72,6 +72,7 @@ const TABLE: &[Row] = &[
     row("migration",         Program, "", ""),
     row("rotate-svid",       Program, "meshtls tokio", ""),
     row("rotation",          Program, "flags meshtls tokio", ""),
+    row("issue-from-csr",    Program, "meshtls-ca meshtls-identity meshtls-svid rustls-webpki", ""),
     row("policyctl",         Program, "meshtls-identity meshtls-policy meshtls-source", ""),
 ];
 
