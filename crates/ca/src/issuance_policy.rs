@@ -30,7 +30,7 @@ impl Default for IssuancePolicy {
         Self {
             delegates: BTreeMap::new(),
             default_ttl: Authority::DEFAULT_TTL,
-            min_ttl: Self::SHORTEST_TTL,
+            min_ttl: Self::DEFAULT_MIN_TTL,
             max_ttl: Authority::MAX_TTL,
             keys: vec![
                 KeyAlgorithm::P256,
@@ -44,8 +44,11 @@ impl Default for IssuancePolicy {
 }
 
 impl IssuancePolicy {
-    /// The lowest bound that a policy may set: one minute. A shorter life is over before it can be renewed.
-    pub const SHORTEST_TTL: Duration = Duration::from_secs(60);
+    /// The lowest bound that a policy may set: one second, for tests and rehearsals.
+    pub const SHORTEST_TTL: Duration = Duration::from_secs(1);
+    /// The shortest life that may be asked for unless a policy says otherwise: one minute, so that an authority which is away for a
+    /// moment is not missed.
+    pub const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
     /// The bounds between which the least RSA length may be set.
     const RSA_BITS: (usize, usize) = (2048, 8192);
 

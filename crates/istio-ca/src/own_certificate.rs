@@ -24,7 +24,7 @@ pub struct ServerCertificate(Shows);
 
 #[derive(Clone)]
 enum Shows {
-    Issued(SpiffeId),
+    Issued { id: SpiffeId, ttl: Duration },
     Source(Arc<dyn SvidSource>),
     Files { chain: PathBuf, key: PathBuf },
 }
@@ -35,7 +35,17 @@ impl ServerCertificate {
     /// ([`CaTrust::spiffe_id`](crate::CaTrust::spiffe_id)).
     #[must_use]
     pub fn issued(id: SpiffeId) -> Self {
-        Self(Shows::Issued(id))
+        Self(Shows::Issued { id, ttl: OWN_TTL })
+    }
+
+    /// Has an [`issued`](Self::issued) one live for another time, of an hour at most: a rotation that waits for whatever lives waits for
+    /// the server so long. Without effect on others.
+    #[must_use]
+    pub fn with_ttl(self, ttl: Duration) -> Self {
+        match self.0 {
+            Shows::Issued { id, .. } => Self(Shows::Issued { id, ttl: ttl.min(OWN_TTL) }),
+            other @ (Shows::Source(_) | Shows::Files { .. }) => Self(other),
+        }
     }
 
     /// The newest X509-SVID of `source`, whose bundles callers are verified by.
@@ -55,7 +65,11 @@ impl ServerCertificate {
 impl fmt::Debug for ServerCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Shows::Issued(id) => f.debug_tuple("Issued").field(id).finish(),
+            Shows::Issued { id, ttl } => f
+                .debug_struct("Issued")
+                .field("id", id)
+                .field("ttl", ttl)
+                .finish(),
             Shows::Source(source) => f.debug_tuple("Source").field(source).finish(),
             Shows::Files { chain, key } => f
                 .debug_struct("Files")
@@ -85,8 +99,6 @@ enum MadeOf {
     Files { generation: u64, chain: Zeroizing<Vec<u8>>, key: Zeroizing<Vec<u8>> },
 }
 
-const OWN_TTL: Duration = Duration::from_secs(3600);
-
 /// Why the server cannot show a certificate.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -100,7 +112,7 @@ impl OwnCertificate {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = core.now();
         let next = match &self.shows.0 {
-            Shows::Issued(id) => issued(core, id, now, current.as_ref()),
+            Shows::Issued { id, ttl } => issued(core, (id, *ttl), now, current.as_ref()),
             Shows::Source(source) => from_source(core, source.as_ref(), current.as_ref()),
             Shows::Files { chain, key } => {
                 // Both at once, so that what belongs together stays together.
@@ -121,7 +133,7 @@ impl OwnCertificate {
 /// `None`: what is there will do.
 fn issued(
     core: &Core,
-    id: &SpiffeId,
+    (id, ttl): (&SpiffeId, Duration),
     now: UnixTime,
     current: Option<&Current>,
 ) -> Result<Option<Current>, Failure> {
@@ -136,7 +148,7 @@ fn issued(
     let provider = core.profile.provider();
     let key = csr::check(request.csr()?, provider.signature_verification_algorithms.all)?;
     let issued = core.authority.issue(
-        &IssueRequest::new(&key, id).with_ttl(OWN_TTL),
+        &IssueRequest::new(&key, id).with_ttl(ttl),
         now,
         &mut ProviderSerials(Arc::clone(provider)),
     )?;
@@ -196,3 +208,6 @@ fn bundles(
 fn accepted(core: &Core) -> AcceptedDomains {
     AcceptedDomains::from_iter([core.authority.trust_domain().clone()])
 }
+
+/// How long the server's own certificate lives at most.
+const OWN_TTL: Duration = Duration::from_secs(3600);

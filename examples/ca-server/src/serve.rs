@@ -41,7 +41,7 @@ pub(crate) struct ServeArguments {
     /// Where the join tokens are. Default: `join-tokens` in the directory of the authority.
     #[arg(long, value_name = "DIR")]
     join_tokens: Option<PathBuf>,
-    /// How long a certificate lives that is asked for without a life. Default: a day.
+    /// How long a certificate lives that is asked for without a life, and the server's own. Default: a day, and an hour.
     #[arg(long, value_name = "SECONDS")]
     ttl: Option<u64>,
     /// A certificate to show to clients that know the server by a DNS name (PEM): ztunnel and istio-agent.
@@ -65,8 +65,8 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<(), Box<dyn Error>
     let mut policy = IssuancePolicy::default();
     if let Some(seconds) = arguments.ttl {
         let ttl = Duration::from_secs(seconds);
-        policy =
-            policy.with_ttl(IssuancePolicy::SHORTEST_TTL, ttl, meshtls::ca::Authority::MAX_TTL)?;
+        let least = ttl.min(IssuancePolicy::DEFAULT_MIN_TTL);
+        policy = policy.with_ttl(least, ttl, meshtls::ca::Authority::MAX_TTL)?;
     }
     let tokens =
         join_tokens(tokens_in(&arguments.ca_dir, arguments.join_tokens.as_deref()), domain)?;
@@ -81,7 +81,11 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<(), Box<dyn Error>
         (Some(chain), Some(key)) => ServerCertificate::files(chain, key),
         _ => {
             let id = ServiceAccountId::new(domain, "istio-system", "istiod")?;
-            ServerCertificate::issued(id.into())
+            let own = ServerCertificate::issued(id.into());
+            match arguments.ttl {
+                Some(seconds) => own.with_ttl(Duration::from_secs(seconds)),
+                None => own,
+            }
         }
     };
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
