@@ -11,6 +11,7 @@
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+mod builder;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod ca_dir;
 mod error;
@@ -18,6 +19,7 @@ mod from;
 mod listen;
 mod workload;
 
+pub use builder::WorkloadBuilder;
 pub use error::{ListenError, StartError};
 pub use from::{IdentityFrom, PoliciesFrom};
 pub use listen::{Listen, MeshListener};
@@ -34,7 +36,7 @@ pub use meshtls_rustls as rustls;
 pub use meshtls_source as source;
 pub use meshtls_svid as svid;
 pub use meshtls_wire as wire;
-pub use workload::{Workload, WorkloadBuilder};
+pub use workload::Workload;
 
 /// Compiles the example of the project's README.
 #[cfg(all(doctest, feature = "axum"))]
