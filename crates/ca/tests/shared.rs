@@ -326,6 +326,22 @@ fn a_record_that_is_lost_in_a_rotation_is_waited_for_as_long_as_either_authority
 }
 
 #[test]
+fn a_clock_that_runs_ahead_does_not_end_the_wait_for_what_is_not_recorded() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory, 0).unwrap());
+    let until = START + 100 * HOUR;
+    let mut text = format!("meshtls ledger 1 unrecorded-until {until}\n");
+    for number in 1..=2000 {
+        text.push_str(&format!("{number:032x} 0 {START} spiffe://prod.example/a\n"));
+    }
+    put(&directory, "ledger", &text);
+    let shared = open(&directory, 0).unwrap();
+    issue(&shared, HOUR, 101 * HOUR).unwrap();
+    assert_eq!(read(&directory, "ledger").lines().count(), 2, "it is written anew");
+    assert_eq!(shared.ledger(at(0)).unwrap().unrecorded_until(), Some(at(100 * HOUR)));
+}
+
+#[test]
 fn a_state_that_could_not_be_read_again_is_not_written() {
     let directory = TempDir::new().unwrap();
     let shared = open(&directory, 0).unwrap();
