@@ -144,11 +144,13 @@ impl LedgerEntry {
     }
 
     fn is_stale(&self, now: UnixTime) -> bool {
-        self.not_after
-            .as_secs()
-            .saturating_add(Ledger::KEPT.as_secs())
-            < now.as_secs()
+        is_stale(self.not_after, now)
     }
+}
+
+/// Whether what lived until `until` ended more than [`Ledger::KEPT`] ago.
+pub(crate) fn is_stale(until: UnixTime, now: UnixTime) -> bool {
+    until.as_secs().saturating_add(Ledger::KEPT.as_secs()) < now.as_secs()
 }
 
 /// What a step of a rotation waits for.

@@ -217,6 +217,8 @@ impl CaDir {
         }
         match loaded.held.is_still_there()? {
             true => Ok(true),
+            // The first step was taken between the two looks, and its copies written.
+            false if self.has(STATE)? => Ok(false),
             false => Err(StoreError::Exchanged { path: certificate }),
         }
     }
@@ -233,6 +235,9 @@ impl CaDir {
         let text = state_file::write(rotation, keys)
             .ok_or_else(|| StoreError::Damaged { path: path.clone(), line: 0 })?;
         // What would not be read again is not written.
+        if !files::is_readable_length(text.len()) {
+            return Err(StoreError::NotAFile { path });
+        }
         let trust_domain = rotation.signing().trust_domain();
         state_file::read(text.as_bytes(), trust_domain, algorithms, At::Near(now))
             .map_err(|error| error.at(path.clone()))?;
@@ -266,7 +271,12 @@ impl CaDir {
 
     fn copy(&self, name: &str, contents: &[u8], readers: Readers) -> Result<(), StoreError> {
         let path = self.file(name);
-        if files::holds(&path, contents) { Ok(()) } else { write(&path, contents, readers) }
+        if files::holds(&path, contents) {
+            // Half a key of before may lie beside it.
+            files::remove_unfinished(&path)
+        } else {
+            write(&path, contents, readers)
+        }
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -308,6 +308,88 @@ fn a_record_that_is_gone_is_begun_anew_and_waited_for() {
 }
 
 #[test]
+fn a_record_that_is_lost_in_a_rotation_is_waited_for_as_long_as_either_authority_lives() {
+    let directory = TempDir::new().unwrap();
+    let shared = open(&directory, 0).unwrap();
+    issue(&shared, 48 * HOUR, 0).unwrap();
+    let short = AuthorityOptions::default().with_lifetime(Duration::from_secs(24 * HOUR));
+    shared.prepare(&short, at(0), &mut RandomSerials).unwrap();
+    shared.activate(at(0), Readiness::Override).unwrap();
+    fs::remove_file(directory.path().join("ledger")).unwrap();
+    // The new authority is at its end; what the old one issued is not.
+    shared.ready(Step::Retire, at(1)).unwrap_err();
+    let error = shared.ready(Step::Retire, at(25 * HOUR)).unwrap_err();
+    let StepError::Rotation(RotationError::NotReady { waiting, .. }) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(waiting.until, at(1 + Authority::MAX_TTL.as_secs()));
+}
+
+#[test]
+fn a_clock_that_runs_ahead_does_not_end_the_wait_for_what_is_not_recorded() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory, 0).unwrap());
+    let until = START + 100 * HOUR;
+    let mut text = format!("meshtls ledger 1 unrecorded-until {until}\n");
+    for number in 1..=2000 {
+        text.push_str(&format!("{number:032x} 0 {START} spiffe://prod.example/a\n"));
+    }
+    put(&directory, "ledger", &text);
+    let shared = open(&directory, 0).unwrap();
+    issue(&shared, HOUR, 101 * HOUR).unwrap();
+    assert_eq!(read(&directory, "ledger").lines().count(), 2, "it is written anew");
+    assert_eq!(shared.ledger(at(0)).unwrap().unrecorded_until(), Some(at(100 * HOUR)));
+}
+
+#[test]
+fn a_state_that_could_not_be_read_again_is_not_written() {
+    let directory = TempDir::new().unwrap();
+    let shared = open(&directory, 0).unwrap();
+    let key = std::sync::Arc::new(KeyPair::generate(KeyType::P256).unwrap());
+    let root = |name: String| {
+        let (key, life) = (std::sync::Arc::<KeyPair>::clone(&key), Duration::from_secs(HOUR));
+        let domain = name.parse().unwrap();
+        Authority::self_signed_with(domain, key, life, at(0), &mut RandomSerials)
+            .unwrap()
+            .trust_bundle()
+            .to_pem()
+    };
+    let own = root("prod.example".to_owned());
+    let mut roots = own.clone();
+    let mut number = 0;
+    while roots.len() <= 1 << 20 {
+        roots.push_str(&root(format!("d{number}.example")));
+        number += 1;
+    }
+    let key = key.to_pem();
+    let pem = AuthorityPem::intermediate(own.as_bytes(), key.as_bytes(), b"", roots.as_bytes());
+    let error = shared.prepare_with(&pem, at(0)).unwrap_err();
+    assert!(matches!(error, StepError::Store(StoreError::NotAFile { .. })), "{error:?}");
+    issue(&shared, HOUR, 0).unwrap();
+    assert_eq!(shared.rotation(at(0)).unwrap().phase(), Phase::Steady);
+}
+
+#[test]
+fn a_key_that_is_forgotten_is_in_no_file() {
+    let directory = TempDir::new().unwrap();
+    let shared = open(&directory, 0).unwrap();
+    let old = read(&directory, "ca-key.pem");
+    let line = old.lines().nth(1).unwrap();
+    shared
+        .prepare(&AuthorityOptions::default(), at(0), &mut RandomSerials)
+        .unwrap();
+    shared.activate(at(0), Required).unwrap();
+    // Left by a process that died on a way back, which another one took forth again.
+    put(&directory, ".ca-key.pem.unfinished", &old);
+    shared.retire(at(0), Required).unwrap();
+    shared.forget(at(0)).unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().contains(line), "{}", path.display());
+    }
+}
+
+#[test]
 fn the_record_does_not_grow_for_ever() {
     let directory = TempDir::new().unwrap();
     let shared = open(&directory, 0).unwrap();

@@ -119,6 +119,11 @@ pub(super) fn holds(path: &Path, contents: &[u8]) -> bool {
     read(path).is_ok_and(|found| Zeroizing::new(found).as_slice() == contents)
 }
 
+/// Whether a file of this length is read.
+pub(super) fn is_readable_length(length: usize) -> bool {
+    u64::try_from(length).is_ok_and(|length| length <= MAX_BYTES)
+}
+
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     fs::remove_file(path).map_err(failed("remove", path))?;
     sync_directory(path)
@@ -210,14 +215,8 @@ impl Appended {
 
 /// Writes a file: another name first, then the right one, both safely on the disk.
 pub(super) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<(), StoreError> {
+    remove_unfinished(path)?;
     let unfinished = unfinished(path);
-    // Of a process that died. The lock is held, so nobody is writing it.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed("remove", &unfinished)(error));
-        }
-        _ => {}
-    }
     let written = write_whole(&unfinished, contents, readers);
     if written.is_err() {
         // Half a key helps nobody, and a full disk needs the room. If it cannot be removed, the next one does it.
@@ -228,6 +227,17 @@ pub(super) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<()
     written?;
     fs::rename(&unfinished, path).map_err(failed("rename to", path))?;
     sync_directory(path)
+}
+
+/// Removes what a process left that died while it wrote `path`. The lock is held, so nobody is writing it.
+pub(super) fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
+    let unfinished = unfinished(path);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", &unfinished)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_whole(path: &Path, contents: &[u8], readers: Readers) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use rustls_pki_types::UnixTime;
 
 use super::StoreError;
 use super::files::{self, Appended, Readers};
+use crate::ledger::is_stale;
 use crate::{Ledger, LedgerEntry, Serial};
 
 /// The record, and how much of the file is in it. It is used by whoever holds the lock of the directory.
@@ -119,7 +120,8 @@ impl LedgerFile {
         if self.lines < live.saturating_mul(2) {
             return Ok(());
         }
-        let mut text = head(self.ledger.unrecorded_until().filter(|until| *until >= now));
+        let unrecorded_until = self.ledger.unrecorded_until();
+        let mut text = head(unrecorded_until.filter(|until| !is_stale(*until, now)));
         self.ledger
             .entries()
             .for_each(|entry| text.push_str(&line(entry)));

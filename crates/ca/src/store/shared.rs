@@ -70,7 +70,7 @@ impl SharedAuthority {
         let loaded = directory.load(trust_domain, algorithms, At::Near(now))?;
         directory.publish(&loaded)?;
         let mut ledger = LedgerFile::default();
-        ledger.catch_up(&record, last_unrecorded(loaded.rotation.signing(), now))?;
+        ledger.catch_up(&record, unrecorded_until(&loaded.rotation, now))?;
         Ok(Self {
             directory,
             trust_domain: trust_domain.clone(),
@@ -249,7 +249,7 @@ impl SharedAuthority {
         let mut ledger = self.record();
         let _lock = files::lock(&self.directory.file(LOCK))?;
         let loaded = self.refresh(now)?;
-        let late = last_unrecorded(loaded.rotation.signing(), now);
+        let late = unrecorded_until(&loaded.rotation, now);
         ledger.catch_up(&self.directory.file(LEDGER), late)?;
         work(&loaded, &mut ledger)
     }
@@ -326,6 +326,15 @@ impl fmt::Debug for SharedAuthority {
             .field("trust_domain", &self.trust_domain)
             .finish_non_exhaustive()
     }
+}
+
+/// Until when something can live that either authority issued before `now`: both may have, and may live for
+/// different times.
+fn unrecorded_until(rotation: &Rotation, now: UnixTime) -> UnixTime {
+    let signing = last_unrecorded(rotation.signing(), now);
+    rotation
+        .other()
+        .map_or(signing, |other| signing.max(last_unrecorded(other, now)))
 }
 
 /// Why nothing was issued: the directory, or the authority in it.
