@@ -1,6 +1,6 @@
 //! PEM (RFC 7468): private keys, certificates and revocation lists, in memory that is wiped.
 
-#[cfg(feature = "store")]
+#[cfg(all(feature = "store", any(feature = "ring", feature = "aws-lc-rs")))]
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ pub(crate) fn private_key(pkcs8: &[u8]) -> Zeroizing<String> {
 }
 
 /// Each certificate as a `CERTIFICATE` block.
-#[cfg(feature = "store")]
+#[cfg(all(feature = "store", any(feature = "ring", feature = "aws-lc-rs")))]
 pub(crate) fn certificates(ders: &[CertificateDer<'_>]) -> String {
     ders.iter()
         .map(|der| block("CERTIFICATE", der).to_string())

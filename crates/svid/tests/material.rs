@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use meshtls_identity::TrustDomain;
+use meshtls_identity::{AcceptedDomains, TrustDomain};
 use meshtls_svid::{
-    BundleError, KeyFileExposure, LoadError, PemError, RejectSvid, SvidError, SvidHandle,
-    SvidSnapshot, SvidSource, TrustBundle, TrustBundles, X509Svid, key_file_exposure,
+    BundleError, KeyFileExposure, LoadError, PemError, RejectSvid, RevocationListError, SvidError,
+    SvidHandle, SvidSnapshot, SvidSource, TrustBundle, TrustBundles, Usage, Validation, X509Svid,
+    key_file_exposure, validate,
 };
-use meshtls_testkit::TestCa;
+use meshtls_testkit::{Revocations, TestCa, test_time};
+use rustls_pki_types::CertificateDer;
 
 const LEDGER: &str = "spiffe://prod.example/ns/pay/sa/ledger";
 
@@ -164,6 +166,67 @@ fn files_that_are_refused() {
     let got = TrustBundle::from_file(domain("prod.example"), &chain).unwrap_err();
     let LoadError::Bundle { path, source } = got else { panic!("{got:?}") };
     assert_eq!((path, source), (chain, BundleError::NotAuthority { at: 0 }));
+}
+
+#[test]
+fn files_of_revocation_lists() {
+    let dir = Dir::new();
+    let ca = TestCa::new("prod.example");
+    let lists = [Revocations::Nobody, Revocations::OutOfDate]
+        .map(|said| ca.revocation_list_pem(said))
+        .concat();
+    let file = dir.write("lists.pem", &lists);
+    let read = ca.bundle().with_revocation_file(&file).unwrap();
+    assert!(format!("{read:?}").contains("revocation_lists: 2"), "{read:?}");
+    let chain = ca.svid(LEDGER).chain().to_vec();
+    assert_eq!(verdict(&read, &chain), None);
+    // It binds: with the lists of another authority alone, nobody knows about this one's.
+    let other = TestCa::new("prod.example");
+    let strange = other.bundle().with_revocation_file(&file).unwrap();
+    let chain = other.svid(LEDGER).chain().to_vec();
+    assert_eq!(verdict(&strange, &chain), Some("revocation_unknown"));
+}
+
+#[test]
+fn files_of_revocation_lists_that_are_refused() {
+    const RUBBISH: &str = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    let dir = Dir::new();
+    let ca = TestCa::new("prod.example");
+    let good = ca.revocation_list_pem(Revocations::Nobody);
+    let missing = dir.0.join("missing.pem");
+    let huge = dir.write("huge.pem", vec![b'\n'; (1 << 20) + 1]);
+    let read = |path: &Path| ca.bundle().with_revocation_file(path).unwrap_err();
+    for (name, path, want) in [
+        ("missing", &missing, "cannot read"),
+        ("a directory", &dir.0, "is not a regular file"),
+        ("larger than 1 MiB", &huge, "is larger than 1048576 bytes"),
+    ] {
+        let text = whole_text(&read(path));
+        assert!(text.contains(path.to_str().unwrap()) && text.contains(want), "{name}: {text}");
+    }
+    let wrong = PemError::WrongLabel { wanted: "X509 CRL", found: vec!["CERTIFICATE".into()] };
+    for (name, text, want) in [
+        ("empty", String::new(), RevocationListError::Pem(PemError::Empty)),
+        ("of certificates", ca.bundle().to_pem(), RevocationListError::Pem(wrong)),
+        ("the second malformed", good + RUBBISH, RevocationListError::Malformed { at: 1 }),
+    ] {
+        let file = dir.write("lists.pem", text);
+        let error = read(&file);
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{name}: {error}");
+        let LoadError::RevocationLists { path, source } = error else {
+            panic!("{name}: {error:?}")
+        };
+        assert_eq!((path, source), (file, want), "{name}");
+    }
+}
+
+/// Why the chain is rejected, if it is.
+fn verdict(bundle: &TrustBundle, chain: &[CertificateDer<'_>]) -> Option<&'static str> {
+    let bundles = TrustBundles::new([bundle.clone()]);
+    let algorithms = webpki::ALL_VERIFICATION_ALGS;
+    let now = test_time();
+    let rules = Validation::new(&bundles, &AcceptedDomains::Any, algorithms, Usage::Client, now);
+    validate(chain, &rules).err().map(|reject| reject.reason())
 }
 
 fn whole_text(error: &dyn std::error::Error) -> String {

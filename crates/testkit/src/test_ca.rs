@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use meshtls_ca::{
-    Authority, AuthorityOptions, IntermediateTerms, IssueRequest, KeyPair, KeyType, Serial,
-    SerialError, SerialSource, Signer as _,
+    Authority, AuthorityOptions, IntermediateTerms, IssueRequest, KeyPair, KeyType, Revocation,
+    RevocationReason, Serial, SerialError, SerialSource, Signer as _,
 };
 use meshtls_identity::{SpiffeId, TrustDomain};
 use meshtls_svid::{TrustBundle, TrustBundles, X509Svid};
 use rustls::crypto::CryptoProvider;
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 
-use crate::draft::{Draft, Issuer};
+use crate::draft::{DAY, Draft, Issuer};
 
 /// The authority of one trust domain, in memory. Make one for each domain of a test.
 ///
@@ -133,6 +133,25 @@ impl TestCa {
         X509Svid::new(chain, key.private_key()).expect("what was issued is an X509-SVID")
     }
 
+    /// The list of what the issuer of this authority has revoked, renewed within a day: these X509-SVIDs of its own.
+    ///
+    /// # Panics
+    ///
+    /// If one has a serial number that no test authority gives, or two have the same.
+    #[must_use]
+    pub fn revoking(&self, svids: &[&X509Svid]) -> CertificateRevocationListDer<'static> {
+        let revoked: Vec<Revocation> = svids
+            .iter()
+            .map(|svid| {
+                let serial = number(svid.serial()).expect("a serial number of ours");
+                Revocation::new(serial, self.now, RevocationReason::KeyCompromise)
+            })
+            .collect();
+        self.issuer
+            .revocation_list(&revoked, 1, DAY, self.now)
+            .expect("a list can be signed")
+    }
+
     /// The trust domain.
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
@@ -168,6 +187,14 @@ impl TestCa {
 #[must_use]
 pub fn test_time() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000))
+}
+
+/// The number in a DER integer, which has no leading zeros but one for the sign.
+fn number(der: &[u8]) -> Option<Serial> {
+    let value = der
+        .iter()
+        .try_fold(0_u128, |value, byte| Some(value.checked_mul(256)? | u128::from(*byte)))?;
+    Serial::new(value.to_be_bytes())
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);

@@ -10,4 +10,5 @@ mod handshakes;
 mod kit;
 mod origination;
 mod resumption;
+mod revocation;
 mod streams;
