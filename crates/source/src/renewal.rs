@@ -153,7 +153,10 @@ impl Renewal {
     #[must_use]
     pub fn federated(self, federated: FederatedBundles) -> Self {
         let renewal = Self { federated, ..self };
-        renewal.federate();
+        // With none there is nothing to put beside the identity in use, which keeps its generation.
+        if !renewal.federated.current().is_empty() {
+            renewal.federate();
+        }
         renewal
     }
 
@@ -253,20 +256,24 @@ impl Renewal {
         }
     }
 
-    /// Until the last valid second of what is in use, if that is to be reported.
+    /// Until the last valid second of what is in use; once its end is reported, from the second after.
     fn until_the_end(&self) -> RangeInclusive<UnixTime> {
-        match &self.current {
-            Some(current) if !self.end_reported => *always().start()..=current.svid.not_after(),
-            _ => always(),
+        let Some(current) = &self.current else { return always() };
+        let end = current.svid.not_after();
+        if self.end_reported {
+            later(end, Duration::ZERO)..=*always().end()
+        } else {
+            *always().start()..=end
         }
     }
 
     fn report_end(&mut self) {
-        if let Some(Current { svid, .. }) = &self.current
-            && !self.end_reported
-            && self.clock.wall() > svid.not_after()
-        {
-            self.end_reported = true;
+        let Some(Current { svid, .. }) = &self.current else { return };
+        let is_over = self.clock.wall() > svid.not_after();
+        let is_news = is_over && !self.end_reported;
+        // A clock that was set back makes it valid again, and then it ends once more.
+        self.end_reported = is_over;
+        if is_news {
             self.reporter
                 .report(&Report::IdentityExpired { not_after: svid.not_after() });
         }
@@ -349,8 +356,8 @@ impl Renewal {
                 .is_none_or(|key| key.secret_der() == current.svid.private_key().secret_der())
         {
             let not_after = current.svid.not_after();
-            // What is in use may have ended meanwhile.
-            return if now <= not_after {
+            // What is in use may have ended meanwhile, or not have begun by a clock that was set back.
+            return if (current.svid.not_before()..=not_after).contains(&now) {
                 Ok((not_after, schedule, None))
             } else {
                 self.check.usable(&current.svid, &self.bundles(&roots)?)?;

@@ -679,3 +679,45 @@ fn the_error_says_what_the_issuer_said() {
         "there is no new certificate: the issuer refuses: not you"
     );
 }
+
+/// A jump forth and back is no end: the real one is told of too.
+#[tokio::test]
+async fn each_end_is_reported() {
+    let days = |days: i64| days * 86_400;
+    let world = World::new(DAY);
+    world.clock.pass(SECOND).await;
+    world.office.is_away();
+    world.clock.set_wall(days(3));
+    world.clock.pass(SECOND * 5).await;
+    assert_eq!(world.diary(), "0, expired, away");
+    world.clock.set_wall(-days(3));
+    world.clock.pass(HOUR * 23).await;
+    assert!(world.live.snapshot().is_ok(), "back, and valid for an hour more");
+    world.clock.pass(HOUR * 2).await;
+    assert_eq!(world.live.snapshot().unwrap_err(), SvidUnavailable::Expired);
+    assert_eq!(world.diary(), "expired");
+}
+
+/// Whoever sends the same chain again while it is not valid yet is not asked without end.
+#[tokio::test]
+async fn the_same_answer_before_its_time_is_not_hurried() {
+    let world = World::new(DAY);
+    let kept = Arc::new(Mutex::new(None));
+    world.office.answers(move |office, request| {
+        let mut kept = kept.lock().unwrap();
+        let issued = kept.get_or_insert_with(|| office.issue_by(office.ca.authority(), request));
+        let again = Issued::new(issued.chain.clone(), issued.roots.clone());
+        // A loop without a wait would hang the test: it is let out, and has been counted.
+        if office.asked.load(Ordering::SeqCst) < 100 {
+            Ok(again)
+        } else {
+            Err(IssuerError::permanent("hurried", ""))
+        }
+    });
+    world.clock.pass(HOUR).await;
+    world.clock.set_wall(-3 * 86_400);
+    world.clock.pass(SECOND * 10).await;
+    assert!((2..=10).contains(&world.office.asked()));
+    assert_eq!(world.diary(), "0, not_yet_valid");
+    assert_eq!(world.state(), IdentityState::Degraded);
+}
