@@ -689,7 +689,7 @@ async fn each_end_is_reported() {
     world.office.is_away();
     world.clock.set_wall(days(3));
     world.clock.pass(SECOND * 5).await;
-    assert_eq!(world.diary(), "0, expired, away");
+    assert_eq!(world.diary(), "0, away, expired");
     world.clock.set_wall(-days(3));
     world.clock.pass(HOUR * 23).await;
     assert!(world.live.snapshot().is_ok(), "back, and valid for an hour more");
