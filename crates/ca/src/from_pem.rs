@@ -58,28 +58,27 @@ impl Authority {
         algorithms: &[&'static dyn SignatureVerificationAlgorithm],
         now: UnixTime,
     ) -> Result<Self, FromPemError> {
-        pem.load(trust_domain, algorithms, |_certificate| now)
+        pem.load(trust_domain, algorithms, |_path, _roots| now)
             .map(|(authority, _key)| authority)
     }
 }
 
 impl AuthorityPem<'_> {
-    /// The authority, tried out at the time that `at` names for its certificate, and its key.
+    /// The authority, tried out at the time that `at` names for its path (its certificate first) and its roots, and its key.
     pub(crate) fn load(
         &self,
         trust_domain: TrustDomain,
         algorithms: &[&'static dyn SignatureVerificationAlgorithm],
-        at: impl FnOnce(&CertificateDer<'static>) -> UnixTime,
+        at: impl FnOnce(&[CertificateDer<'static>], &[CertificateDer<'static>]) -> UnixTime,
     ) -> Result<(Authority, Arc<KeyPair>), FromPemError> {
         let key = Arc::new(KeyPair::from_pem(self.key).map_err(FromPemError::Key)?);
-        let mut certificates = read(self.certificate)
-            .ok_or(FromPemError::Certificate)?
-            .into_iter();
-        let certificate = certificates.next().ok_or(FromPemError::Certificate)?;
-        let mut above: Vec<_> = certificates.collect();
-        above.extend(read(self.chain).ok_or(FromPemError::Chain)?);
+        let mut path = read(self.certificate).ok_or(FromPemError::Certificate)?;
+        path.extend(read(self.chain).ok_or(FromPemError::Chain)?);
         let roots = read(self.roots).ok_or(FromPemError::Roots)?;
-        let now = at(&certificate);
+        let now = at(&path, &roots);
+        let mut path = path.into_iter();
+        let certificate = path.next().ok_or(FromPemError::Certificate)?;
+        let above = path.collect();
         let signer = Arc::<KeyPair>::clone(&key);
         let authority =
             Authority::load(trust_domain, signer, certificate, above, roots, algorithms, now)?;

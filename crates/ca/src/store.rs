@@ -201,7 +201,7 @@ impl CaDir {
         let chain = if self.has(CHAIN)? { read(&self.file(CHAIN))? } else { Vec::new() };
         let pem = AuthorityPem::intermediate(&certificate, &key, &chain, &roots);
         let (authority, key) = pem
-            .load(trust_domain.clone(), algorithms, |certificate| at.of(certificate))
+            .load(trust_domain.clone(), algorithms, |path, roots| at.of(path, roots))
             .map_err(|error| self.unusable(error))?;
         Ok(Loaded { rotation: Rotation::steady(authority), keys: vec![key], held })
     }

@@ -15,9 +15,11 @@ use meshtls_ca::{
     Serial, SerialError, SerialSource, Signer as _, Step,
 };
 use meshtls_identity::{SpiffeId, TrustDomain};
+use meshtls_svid::TrustBundle;
 use proptest::collection;
 use proptest::prelude::{ProptestConfig, any, proptest};
-use rustls_pki_types::UnixTime;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyUsagePurpose};
+use rustls_pki_types::{PrivateKeyDer, UnixTime};
 use tempfile::TempDir;
 
 use Readiness::Required;
@@ -367,6 +369,47 @@ fn a_state_that_could_not_be_read_again_is_not_written() {
     assert!(matches!(error, StepError::Store(StoreError::NotAFile { .. })), "{error:?}");
     issue(&shared, HOUR, 0).unwrap();
     assert_eq!(shared.rotation(at(0)).unwrap().phase(), Phase::Steady);
+}
+
+/// An authority whose issuer ends before it does: it is of no use then, but the directory can still be opened, and it be dropped.
+#[test]
+fn an_authority_whose_issuer_has_ended_does_not_close_the_directory() {
+    let date = |seconds: u64| {
+        time::OffsetDateTime::from_unix_timestamp(i64::try_from(START + seconds).unwrap()).unwrap()
+    };
+    let make = |name: &str, hours: u64| {
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        (params.not_before, params.not_after) = (date(0), date(hours * HOUR));
+        (params, rcgen::KeyPair::generate().unwrap())
+    };
+    let [root, middle, signing] = [make("root", 100), make("middle", 1), make("signing", 10)];
+    let pem = |der: &rcgen::Certificate| {
+        TrustBundle::new(domain(), vec![der.der().clone()])
+            .unwrap()
+            .to_pem()
+    };
+    let root_certificate = pem(&root.0.self_signed(&root.1).unwrap());
+    let root = Issuer::new(root.0, root.1);
+    let middle_certificate = pem(&middle.0.signed_by(&middle.1, &root).unwrap());
+    let middle = Issuer::new(middle.0, middle.1);
+    let certificate = pem(&signing.0.signed_by(&signing.1, &middle).unwrap());
+
+    let directory = TempDir::new().unwrap();
+    let shared = open(&directory, 0).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signing.1.serialize_der().into());
+    let key = KeyPair::from_der(&key).unwrap().to_pem();
+    let (chain, roots) = (middle_certificate.as_bytes(), root_certificate.as_bytes());
+    let pem = AuthorityPem::intermediate(certificate.as_bytes(), key.as_bytes(), chain, roots);
+    shared.prepare_with(&pem, at(0)).unwrap();
+    let late = open(&directory, 2 * HOUR).unwrap();
+    assert_eq!(late.rotation(at(2 * HOUR)).unwrap().phase(), Phase::Prepared);
+    late.back(at(2 * HOUR), Required).unwrap();
+    assert_eq!(late.rotation(at(2 * HOUR)).unwrap().phase(), Phase::Steady);
 }
 
 #[test]

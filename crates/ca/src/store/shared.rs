@@ -158,7 +158,7 @@ impl SharedAuthority {
         self.step(now, |rotation, _| {
             rotation.ready(Step::Prepare, &Ledger::new(), now)?;
             let (next, key) = pem
-                .load(self.trust_domain.clone(), self.algorithms, |_certificate| now)
+                .load(self.trust_domain.clone(), self.algorithms, |_path, _roots| now)
                 .map_err(|source| StoreError::NextUnusable { source })?;
             Ok((rotation.prepare(next, now)?, Some(key)))
         })

@@ -48,14 +48,23 @@ impl At {
         }
     }
 
-    pub(super) fn of(self, certificate: &CertificateDer<'_>) -> UnixTime {
-        match self {
-            Self::Exactly(now) => now,
-            Self::Near(now) => match life(certificate) {
-                Some((from, to)) => now.max(from).min(to),
-                None => now,
-            },
-        }
+    /// `path` is the signing certificate and what is above it: all of them end what the authority can do, and so does the last
+    /// of the roots.
+    pub(super) fn of(
+        self,
+        path: &[CertificateDer<'static>],
+        roots: &[CertificateDer<'static>],
+    ) -> UnixTime {
+        let now = self.now();
+        let Self::Near(_) = self else { return now };
+        let lives = |certificates: &[CertificateDer<'static>]| {
+            certificates.iter().filter_map(life).collect::<Vec<_>>()
+        };
+        let (path, roots) = (lives(path), lives(roots));
+        let begin = path.iter().map(|(from, _)| *from).max();
+        let last_root = roots.iter().map(|(_, to)| *to).max();
+        let end = path.iter().map(|(_, to)| *to).chain(last_root).min();
+        now.max(begin.unwrap_or(now)).min(end.unwrap_or(now))
     }
 }
 
@@ -115,7 +124,7 @@ pub(super) fn read(
         let at = if roots.is_empty() { at } else { At::Near(at.now()) };
         let (authority, key) = parsed
             .pem
-            .load(trust_domain.clone(), algorithms, |certificate| at.of(certificate))
+            .load(trust_domain.clone(), algorithms, |path, roots| at.of(path, roots))
             .map_err(StateError::Authority)?;
         let Part { trusted_since, signed_until, .. } = parsed;
         roots.push(Root { authority: Arc::new(authority), trusted_since, signed_until });
@@ -201,7 +210,7 @@ fn line_at(bytes: &[u8], offset: usize) -> usize {
 }
 
 /// The first and the last second of a certificate.
-fn life(certificate: &CertificateDer<'_>) -> Option<(UnixTime, UnixTime)> {
+fn life(certificate: &CertificateDer<'static>) -> Option<(UnixTime, UnixTime)> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let validity = certificate.validity();
     Some((second(validity.not_before)?, second(validity.not_after)?))
