@@ -12,8 +12,8 @@ use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
 use meshtls_rustls::rustls::time_provider::TimeProvider;
 use meshtls_source::{
-    AuthorityIssuer, IdentityError, IdentityHealth, IdentityState, IssuerError, LiveSvid, Renewal,
-    Report, Reporter, UnixTime, Wanted, Watch,
+    AuthorityIssuer, FederatedBundles, IdentityError, IdentityHealth, IdentityState, IssuerError,
+    LiveSvid, Renewal, Report, Reporter, UnixTime, Wanted, Watch,
 };
 use meshtls_svid::{SvidSource, SvidUnavailable};
 use meshtls_testkit::TestCa;
@@ -110,6 +110,7 @@ impl World {
         let domains = MeshDomains::new(ca.trust_domain().clone(), ["old.example".parse().unwrap()]);
         let renewal = Renewal::at_hand(Arc::new(issuer), wanted, domains, profile)
             .unwrap()
+            .federated(FederatedBundles::fixed([]))
             .random(Box::new(|| 0.5))
             .reporter(Arc::<Diary>::clone(&diary));
         let (live, health) = (renewal.live(), renewal.health());
@@ -126,6 +127,7 @@ async fn an_identity_is_reissued_at_half_of_its_life() {
     for profile in profiles() {
         let world = World::new(&profile, DAY);
         let first = world.live.newest().unwrap();
+        assert_eq!(first.generation(), 0, "no federation is no change");
         assert_eq!(first.svid().id().as_str(), ID);
         assert!(
             first
