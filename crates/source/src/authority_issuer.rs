@@ -29,8 +29,6 @@ struct Desk {
     serials: Mutex<Box<dyn SerialSource + Send>>,
     profile: TlsProfile,
     clock: SystemClock,
-    /// The generation of roots that the last answer came with.
-    answered: Mutex<Option<u64>>,
 }
 
 impl AuthorityIssuer {
@@ -47,7 +45,6 @@ impl AuthorityIssuer {
             serials: Mutex::new(serials),
             clock: SystemClock::of(&profile),
             profile,
-            answered: Mutex::new(None),
         };
         Self { desk: Arc::new(desk), every: DEFAULT_EVERY }
     }
@@ -67,18 +64,21 @@ impl Issuer for AuthorityIssuer {
         Box::pin(async move {
             let order = Order::of(request)?;
             let desk = Arc::clone(&self.desk);
-            tokio::task::spawn_blocking(move || desk.answer(&order))
+            let (issued, generation) = tokio::task::spawn_blocking(move || desk.answer(&order))
                 .await
-                .map_err(|error| IssuerError::retryable("shutting_down", error))?
+                .map_err(|error| IssuerError::retryable("shutting_down", error))??;
+            request.note(generation);
+            Ok(issued)
         })
     }
 
-    fn changed(&self) -> IssuerFuture<'_, ()> {
+    fn changed(&self, since: Option<u64>) -> IssuerFuture<'_, ()> {
         Box::pin(async move {
             loop {
                 tokio::time::sleep(self.every).await;
                 let desk = Arc::clone(&self.desk);
-                if let Ok(true) = tokio::task::spawn_blocking(move || desk.has_changed()).await {
+                if let Ok(true) = tokio::task::spawn_blocking(move || desk.has_changed(since)).await
+                {
                     return;
                 }
             }
@@ -88,7 +88,9 @@ impl Issuer for AuthorityIssuer {
 
 impl IssuerAtHand for AuthorityIssuer {
     fn issue_now(&self, request: &SvidRequest) -> Result<Issued, IssuerError> {
-        self.desk.answer(&Order::of(request)?)
+        let (issued, generation) = self.desk.answer(&Order::of(request)?)?;
+        request.note(generation);
+        Ok(issued)
     }
 }
 
@@ -106,7 +108,8 @@ impl Order {
 }
 
 impl Desk {
-    fn answer(&self, order: &Order) -> Result<Issued, IssuerError> {
+    /// Answers, and gives the generation of the roots from which on there may be news.
+    fn answer(&self, order: &Order) -> Result<(Issued, u64), IssuerError> {
         let now = self.now();
         let algorithms: Vec<_> = self
             .profile
@@ -124,21 +127,15 @@ impl Desk {
             .authority
             .issue(&request, now, &mut **serials)
             .map_err(refused)?;
-        *self.answered() = Some(generation);
-        Ok(Issued::new(issued.chain, issued.roots))
+        Ok((Issued::new(issued.chain, issued.roots), generation))
     }
 
-    /// Whether the roots are others than those of the last answer. An authority that cannot be asked has not changed.
-    fn has_changed(&self) -> bool {
-        let answered = *self.answered();
-        answered.is_some_and(|answered| {
+    /// Whether the roots are others than at `since`. An authority that cannot be asked has not changed.
+    fn has_changed(&self, since: Option<u64>) -> bool {
+        since.is_some_and(|since| {
             let roots = self.authority.roots(self.now());
-            roots.is_ok_and(|roots| roots.generation != answered)
+            roots.is_ok_and(|roots| roots.generation != since)
         })
-    }
-
-    fn answered(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> UnixTime {

@@ -32,7 +32,8 @@ use crate::backoff::LONGEST_WAIT;
 pub trait Issuer: fmt::Debug + Send + Sync {
     /// Answers a request. Whom the answer names is the issuer's decision; it is checked before it is put into use.
     ///
-    /// There is no deadline here but the issuer's own. Dropping the future gives the request up.
+    /// An issuer has deadlines of its own. Who [renews](crate::Renewal) gives one up that is silent for two minutes, or for a
+    /// quarter of the life that is left to lose. Dropping the future gives the request up.
     ///
     /// # Errors
     ///
@@ -42,15 +43,18 @@ pub trait Issuer: fmt::Debug + Send + Sync {
         request: &'a SvidRequest,
     ) -> IssuerFuture<'a, Result<Issued, IssuerError>>;
 
-    /// Waits until an answer may differ from the last one for another reason than time: a root was added, files were
-    /// written. The default waits for ever.
+    /// Waits until an answer may differ for another reason than time, such as a root that was added or files that were written,
+    /// from what the issuer had seen at `since`: what it [noted](SvidRequest::note) in the last request, answered or not. The
+    /// default waits for ever.
     ///
-    /// Dropping the future loses no change: the next call tells of it.
-    fn changed(&self) -> IssuerFuture<'_, ()> {
+    /// Dropping the future loses no change: the next call tells of it. Several may wait, each since another moment.
+    fn changed(&self, since: Option<u64>) -> IssuerFuture<'_, ()> {
+        let _ever_the_same = since;
         Box::pin(std::future::pending())
     }
 
-    /// The longest wait between two attempts while they fail. The default, 150 s, spares an issuer that many share.
+    /// The longest wait between two attempts while they fail: half a second to a day. The default, 150 s, spares an issuer that
+    /// many share.
     fn longest_wait(&self) -> Duration {
         LONGEST_WAIT
     }

@@ -42,8 +42,6 @@ pub struct PemFiles {
     reporter: Arc<dyn Reporter>,
     every: Duration,
     fingerprints: Fingerprints,
-    /// What was read last.
-    seen: Arc<Mutex<Option<Fingerprint>>>,
     /// Of which content an exposed key was reported last.
     reported: Arc<Mutex<Option<Fingerprint>>>,
 }
@@ -59,7 +57,6 @@ impl PemFiles {
             reporter: Arc::new(Silent),
             every: DEFAULT_EVERY,
             fingerprints: Fingerprints::default(),
-            seen: Arc::default(),
             reported: Arc::default(),
         }
     }
@@ -94,13 +91,8 @@ impl PemFiles {
         self.fingerprints.look(Pem::read(&self.paths))
     }
 
-    fn is_news(&self, looked: &Looked<Pem>) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen != Some(looked.fingerprint)
-    }
-
-    fn read(&self, looked: Looked<Pem>) -> Result<Issued, IssuerError> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked.fingerprint);
+    fn read(&self, looked: Looked<Pem>, request: &SvidRequest) -> Result<Issued, IssuerError> {
+        request.note(looked.fingerprint.number());
         let issued = self
             .understand(looked.found)
             .map_err(|error| IssuerError::retryable(error.reason(), error))?;
@@ -140,14 +132,17 @@ impl PemFiles {
 }
 
 impl Issuer for PemFiles {
-    fn issue<'a>(&'a self, _: &'a SvidRequest) -> IssuerFuture<'a, Result<Issued, IssuerError>> {
+    fn issue<'a>(
+        &'a self,
+        request: &'a SvidRequest,
+    ) -> IssuerFuture<'a, Result<Issued, IssuerError>> {
         Box::pin(async move {
             let mut looked = self.look().await?;
             for _ in 0..LOOKS {
                 tokio::time::sleep(SETTLE).await;
                 let again = self.look().await?;
                 if again == looked {
-                    return self.read(looked);
+                    return self.read(looked, request);
                 }
                 looked = again;
             }
@@ -155,12 +150,12 @@ impl Issuer for PemFiles {
         })
     }
 
-    fn changed(&self) -> IssuerFuture<'_, ()> {
+    fn changed(&self, since: Option<u64>) -> IssuerFuture<'_, ()> {
         Box::pin(async move {
             loop {
                 tokio::time::sleep(self.every).await;
                 if let Ok(looked) = self.look().await
-                    && self.is_news(&looked)
+                    && since.is_some_and(|since| since != looked.fingerprint.number())
                 {
                     return;
                 }
@@ -175,8 +170,8 @@ impl Issuer for PemFiles {
 }
 
 impl IssuerAtHand for PemFiles {
-    fn issue_now(&self, _: &SvidRequest) -> Result<Issued, IssuerError> {
-        self.read(self.look_now())
+    fn issue_now(&self, request: &SvidRequest) -> Result<Issued, IssuerError> {
+        self.read(self.look_now(), request)
     }
 }
 

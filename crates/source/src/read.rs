@@ -86,6 +86,12 @@ pub(crate) struct Fingerprints(RandomState);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Fingerprint(u64);
 
+impl Fingerprint {
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl Fingerprints {
     pub(crate) fn look<T: Hash>(&self, found: Result<T, ReadError>) -> Looked<T> {
         let fingerprint = match &found {

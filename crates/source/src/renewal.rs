@@ -46,6 +46,8 @@ pub struct Renewal {
     backoff: Backoff,
     due: Due,
     current: Option<Current>,
+    /// What the issuer had seen when it was asked last.
+    seen: Option<u64>,
     /// The label of the failure that was reported last, until there is none.
     reported: Option<&'static str>,
     /// Whether the same failure is to be reported again.
@@ -112,6 +114,7 @@ impl Renewal {
             backoff: Backoff::default(),
             due: Due::Now,
             current: None,
+            seen: None,
             reported: None,
             report_again: false,
             end_reported: false,
@@ -205,7 +208,7 @@ impl Renewal {
                     self.federate();
                     continue;
                 }
-                () = issuer.changed() => true,
+                () = issuer.changed(self.seen) => true,
                 () = clock.sleep(wait, within) => false,
             };
             if changed {
@@ -216,10 +219,11 @@ impl Renewal {
                 continue;
             }
             let Some(request) = drawn(self.request(), self.wanted.key_type).await else { return };
+            let patience = self.patience();
             let answer = tokio::select! {
                 biased;
                 answer = issuer.issue(&request) => answer,
-                () = clock.sleep(ANSWER_WITHIN, always()) => Err(IssuerError::retryable("timeout", Silence)),
+                () = clock.sleep(patience, always()) => Err(IssuerError::retryable("timeout", Silence(patience))),
             };
             let outcome = self.take(answer, request);
             self.tell(outcome);
@@ -279,6 +283,19 @@ impl Renewal {
         }
     }
 
+    /// How long to wait for an answer: a quarter of what is left to lose, so that a silent issuer is asked again before the end.
+    fn patience(&self) -> Duration {
+        let now = self.clock.wall();
+        let left = self
+            .current
+            .as_ref()
+            .map(|current| left(now, current.svid.not_after()));
+        match left {
+            Some(left) if !left.is_zero() => (left / 4).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
+            _ => LONGEST_PATIENCE,
+        }
+    }
+
     fn request(&self) -> SvidRequest {
         let Wanted { id, key_type, ttl } = self.wanted.clone();
         SvidRequest::new(id, key_type, ttl)
@@ -292,6 +309,7 @@ impl Renewal {
         request: SvidRequest,
     ) -> Result<Option<u64>, IdentityError> {
         let now = self.clock.wall();
+        self.seen = request.noted().or(self.seen);
         let taken = answer
             .map_err(IdentityError::Issuer)
             .and_then(|issued| self.put_into_use(issued, request, now));
@@ -310,7 +328,7 @@ impl Renewal {
                     .as_ref()
                     .map(|current| current.svid.not_after());
                 let left = end.map_or(Duration::ZERO, |end| left(now, end));
-                let longest = self.issuer.longest_wait();
+                let longest = self.issuer.longest_wait().clamp(FIRST_WAIT, LONGEST_OF_ALL);
                 let wait =
                     self.backoff
                         .next(error.is_permanent(), left, longest, &mut *self.random);
@@ -464,8 +482,8 @@ async fn drawn(request: SvidRequest, key_type: KeyType) -> Option<SvidRequest> {
 
 /// The issuer was silent.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
-struct Silence;
+#[error("no answer within {} s", .0.as_secs())]
+struct Silence(Duration);
 
 fn left(now: UnixTime, end: UnixTime) -> Duration {
     Duration::from_secs(end.as_secs().saturating_sub(now.as_secs()))
@@ -485,5 +503,9 @@ fn always() -> RangeInclusive<UnixTime> {
     UnixTime::since_unix_epoch(Duration::ZERO)..=UnixTime::since_unix_epoch(Duration::MAX)
 }
 
-/// How long an issuer may take over an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// How long an issuer may take over an answer, at most.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(120);
+/// And at least, however little is left to lose.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
+/// No issuer is left alone for longer after a failure.
+const LONGEST_OF_ALL: Duration = Duration::from_secs(24 * 3600);

@@ -54,7 +54,8 @@ pub fn renew_after(arrived: UnixTime, not_after: UnixTime, random: &mut dyn Rand
 
 /// A number uniformly chosen from `-width` to `width`, whatever the randomness gives.
 pub(crate) fn spread(random: &mut dyn Random, width: f64) -> f64 {
-    (random.unit().clamp(0.0, 1.0) * 2.0 - 1.0) * width
+    let unit = Some(random.unit()).filter(|unit| !unit.is_nan());
+    (unit.unwrap_or(0.5).clamp(0.0, 1.0) * 2.0 - 1.0) * width
 }
 
 const RATIO: f64 = 0.5;
@@ -84,6 +85,7 @@ mod tests {
             ("it has ended", day, day, 0.5, 0.0),
             ("it ended long ago", day, 0, 0.5, 0.0),
             ("randomness out of bounds", 0, 100, 7.0, 51.0),
+            ("randomness that is no number", 0, 100, f64::NAN, 50.0),
         ] {
             let wait = renew_after(at(arrived), at(not_after), &mut || random);
             assert!((wait.as_secs_f64() - want).abs() < 1e-6, "{name}: {wait:?}");

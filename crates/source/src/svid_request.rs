@@ -17,6 +17,7 @@ pub struct SvidRequest {
     key_type: KeyType,
     ttl: Option<Duration>,
     drawn: OnceLock<Drawn>,
+    noted: OnceLock<u64>,
 }
 
 /// The key, and the request that it signed.
@@ -29,7 +30,7 @@ impl SvidRequest {
     /// Asks for `id`, with a key of kind `key_type`. Without a `ttl` the issuer says how long.
     #[must_use]
     pub fn new(id: SpiffeId, key_type: KeyType, ttl: Option<Duration>) -> Self {
-        Self { id, key_type, ttl, drawn: OnceLock::new() }
+        Self { id, key_type, ttl, drawn: OnceLock::new(), noted: OnceLock::new() }
     }
 
     /// Who the requester is, by its own word. An issuer knows it by other means, or believes it at its own risk.
@@ -55,6 +56,18 @@ impl SvidRequest {
         }
         let drawn = draw(self.key_type)?;
         Ok(&self.drawn.get_or_init(|| drawn).csr)
+    }
+
+    /// Notes what an issuer has seen of the world, as a number that is another one after each change, for
+    /// [`Issuer::changed`](crate::Issuer::changed). The first note counts.
+    pub fn note(&self, seen: u64) {
+        self.noted.get_or_init(|| seen);
+    }
+
+    /// What the issuer noted.
+    #[must_use]
+    pub fn noted(&self) -> Option<u64> {
+        self.noted.get().copied()
     }
 
     /// The private key, if [`csr`](Self::csr) was asked for.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meshtls_ca::{KeyType, RandomSerials, Serial, SerialError, SerialSource};
+use meshtls_ca::{KeyType, RandomSerials, RotatingAuthority, Serial, SerialError, SerialSource};
 use meshtls_identity::MeshDomains;
 use meshtls_rustls::TlsProfile;
 use meshtls_rustls::rustls::time_provider::TimeProvider;
@@ -281,5 +281,33 @@ fn what_cannot_be_issued_refuses_to_start() {
             let IdentityError::Issuer(error) = error else { panic!("{name}: {error:?}") };
             assert_eq!(matches!(error, IssuerError::Permanent { .. }), permanent, "{name}");
         }
+    }
+}
+
+/// Two identities may share an issuer: each is told of a new root, whoever is answered first.
+#[tokio::test(start_paused = true)]
+async fn a_new_root_is_told_to_everybody_who_shares_the_issuer() {
+    let ca = TestCa::new("prod.example");
+    let profile =
+        TlsProfile::ring().with_time(Arc::new(meshtls_testkit::ManualClock::new(ca.now())));
+    let authority = Arc::new(RotatingAuthority::new(ca.authority().clone()));
+    let shared = Arc::<RotatingAuthority>::clone(&authority);
+    let issuer = Arc::new(AuthorityIssuer::new(shared, Box::new(RandomSerials), profile.clone()));
+    let renewals = ["a", "b"].map(|name| {
+        let wanted = Wanted::new(format!("spiffe://prod.example/{name}").parse().unwrap());
+        let domains = MeshDomains::new(ca.trust_domain().clone(), []);
+        let issuer = Arc::<AuthorityIssuer>::clone(&issuer);
+        Renewal::at_hand(issuer, wanted, domains, profile.clone()).unwrap()
+    });
+    let lives = renewals.each_ref().map(Renewal::live);
+    let _watches = renewals.map(Renewal::watch);
+    authority
+        .prepare(TestCa::new("prod.example").authority().clone(), ca.now())
+        .unwrap();
+    sleep(Duration::from_secs(5)).await;
+    for live in lives {
+        let snapshot = live.newest().unwrap();
+        let bundle = snapshot.bundles().bundle_for(ca.trust_domain()).unwrap();
+        assert_eq!(bundle.anchors().len(), 2, "{}", snapshot.svid().id());
     }
 }

@@ -184,7 +184,7 @@ impl Issuer for Office {
         })
     }
 
-    fn changed(&self) -> IssuerFuture<'_, ()> {
+    fn changed(&self, _: Option<u64>) -> IssuerFuture<'_, ()> {
         Box::pin(self.changed.notified())
     }
 }
@@ -656,6 +656,23 @@ async fn a_change_of_another_domains_bundle_is_followed() {
     let bundle = after.bundles().bundle_for(&domain()).unwrap();
     assert_eq!(bundle.anchors(), new.bundle().anchors());
     assert_eq!(world.diary(), "0, 1");
+}
+
+/// One that hangs near the end of a life is given up in time for another attempt.
+#[tokio::test]
+async fn a_silent_issuer_is_asked_again_before_the_end() {
+    let world = World::new(SECOND * 60);
+    world.clock.pass(SECOND).await;
+    world
+        .office
+        .answers(|_, _| Err(IssuerError::retryable("silent", "")));
+    world.clock.pass(SECOND * 45).await;
+    assert_eq!(world.diary(), "0, timeout");
+    assert!(world.office.asked() >= 3, "the first, and at least two while it was silent");
+    world.office.is_well();
+    world.clock.pass(SECOND * 10).await;
+    assert_eq!(world.diary(), "1");
+    assert_eq!(world.state(), IdentityState::Fresh);
 }
 
 #[tokio::test]
