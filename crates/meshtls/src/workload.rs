@@ -124,7 +124,7 @@ impl Workload {
     }
 
     /// How the files fare that policies come from: what of them is in force, how old it is, why newer ones were refused. `None`
-    /// where policies come from no [`PoliciesFrom::Path`].
+    /// where policies come from no [`PoliciesFrom::Path`](crate::PoliciesFrom::Path).
     #[must_use]
     pub fn policy_status(&self) -> Option<PolicyStatus> {
         self.policy_health.as_ref().map(PolicyHealth::status)
