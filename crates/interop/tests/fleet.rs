@@ -239,7 +239,7 @@ fn three_processes_talk_through_renewals_and_a_rotation() {
             .all(|((_, httpbin), before)| generation(httpbin) > before)
     });
     everybody_answers("after a renewal");
-    for step in ["prepare", "activate", "retire"] {
+    for step in ["prepare", "activate", "retire", "forget"] {
         fleet.rotate(step);
         everybody_answers(step);
     }

@@ -35,6 +35,8 @@ enum RotateStep {
     Retire,
     /// Go one phase back.
     Back,
+    /// Drop the old root for good: no way back, and another rotation may begin.
+    Forget,
     /// Say where the rotation stands.
     Status,
 }
@@ -62,6 +64,7 @@ pub(crate) fn run(arguments: &RotateArguments) -> Result<(), Box<dyn Error>> {
         RotateStep::Activate => authority.activate(now, readiness)?,
         RotateStep::Retire => authority.retire(now, readiness)?,
         RotateStep::Back => authority.back(now, readiness)?,
+        RotateStep::Forget => authority.forget(now)?,
         RotateStep::Status => authority.rotation(now)?,
     };
     println!("{}: generation {}", rotation.phase(), rotation.generation());
