@@ -43,9 +43,12 @@ fn check_svid(svid: &X509Svid) {
         }
         Err(error) => assert_eq!(error.to_string(), "", "what was written is not read"),
     }
-    let shown = format!("{svid:?}");
-    let secret = format!("{:?}", svid.private_key().secret_der());
-    assert!(!shown.contains(secret.trim_matches(['[', ']'])), "the key is shown");
+    let secret = svid.private_key().secret_der();
+    // A number or two stand in every text by chance.
+    if secret.len() >= 8 {
+        let (shown, secret) = (format!("{svid:?}"), format!("{secret:?}"));
+        assert!(!shown.contains(secret.trim_matches(['[', ']'])), "the key is shown");
+    }
 }
 
 /// The certificates as the decoder of rustls-pki-types finds them.
