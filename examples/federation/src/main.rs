@@ -1,13 +1,11 @@
-//! federation: two trust domains exchange their bundles over bundle endpoints, and their workloads talk by mutual TLS. Each was told
-//! of the other's first authority; the second, which issues, is only in what its endpoint serves. Expect two fetched bundles, a
-//! call, and the refusal of a third domain, which names the domains; else the exit code is 1.
+//! Two trust domains exchange their bundles over bundle endpoints: a second authority, which issues, is only in what each serves.
+//! Expect fetched bundles, a call by mutual TLS, and the refusal of a third domain, which names the domains; else exit code 1.
 
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use clap::Parser;
-use meshtls::TrustDomain;
 use meshtls::ca::{Authority, AuthorityOptions, KeyType, RandomSerials};
 use meshtls::identity::{AcceptedDomains, IdMatcher};
 use meshtls::rustls::rustls::ServerConfig;
@@ -15,8 +13,6 @@ use meshtls::rustls::{AlpnAnswer, HandshakeError, MeshClient, MeshServer, TlsPro
 use meshtls::source::{BundleEndpoint, Federation, UnixTime};
 use meshtls::svid::{SvidSnapshot, TrustBundle, TrustBundles, X509Svid};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -33,8 +29,7 @@ async fn main() -> Fallible<()> {
     println!("{}", meet(&shop, &ledger).await?);
     let third = Domain::new("third.example")?;
     let stranger = third.workload("stranger", west.endpoint().await?).await?;
-    let refusal = meet(&stranger, &ledger).await.err();
-    let refusal = refusal.ok_or("the third domain was let in")?;
+    let Err(refusal) = meet(&stranger, &ledger).await else { return Err("it was let in".into()) };
     println!("third.example is refused: {}", WithCauses(&*refusal));
     let reason = refusal.downcast_ref().map(HandshakeError::reason);
     if reason == Some("unknown_trust_domain") { Ok(()) } else { Err(refusal) }
@@ -45,26 +40,25 @@ struct Domain(Authority, Authority, TrustBundle);
 
 impl Domain {
     fn new(name: &str) -> Fallible<Self> {
-        let (id, options): (TrustDomain, _) = (name.parse()?, AuthorityOptions::default());
-        let now = UnixTime::now();
-        let root = || Authority::self_signed(id.clone(), &options, now, &mut RandomSerials);
-        let (one, two) = (root()?, root()?);
+        let (id, options): (meshtls::TrustDomain, _) = (name.parse()?, AuthorityOptions::default());
+        let ca =
+            || Authority::self_signed(id.clone(), &options, UnixTime::now(), &mut RandomSerials);
+        let (one, two) = (ca()?, ca()?);
         let both = [one.roots(), two.roots()].concat();
         Ok(Self(one, two, TrustBundle::new(id.clone(), both)?))
     }
 
-    /// Serves the bundle document over HTTPS, and gives what others have to know to fetch it.
+    /// Serves the bundle document, and gives what others have to know to fetch it.
     async fn endpoint(&self) -> Fallible<BundleEndpoint> {
         let json = self.2.to_jwks()?;
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{json}", json.len());
         let own = svid(&self.0, "bundle-endpoint")?;
-        let profile = TlsProfile::ring();
-        let config = ServerConfig::builder_with_provider(Arc::clone(profile.provider()))
+        let config = ServerConfig::builder_with_provider(TlsProfile::ring().provider().to_owned())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(own.chain().to_vec(), own.private_key().clone_key())?;
-        let tls = TlsAcceptor::from(Arc::new(config));
-        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let (url, id) = (format!("https://{}/", tcp.local_addr()?), own.id().clone());
         tokio::spawn(async move {
             while let Ok((tcp, _)) = tcp.accept().await {
@@ -78,7 +72,6 @@ impl Domain {
         Ok(BundleEndpoint::https_spiffe(domain, &url, id, Some(told))?)
     }
 
-    /// A workload that trusts its own domain, and another one by what that one's endpoint serves.
     async fn workload(&self, name: &str, other: BundleEndpoint) -> Fallible<SvidSnapshot> {
         let federation = Federation::new(TlsProfile::ring()).endpoint(other)?;
         let (mut federated, _watch) = (federation.bundles(), federation.watch());
@@ -95,14 +88,12 @@ fn svid(authority: &Authority, path: &str) -> Fallible<X509Svid> {
     Ok(authority.issue_svid(&id, KeyType::P256, None, UnixTime::now(), &mut RandomSerials)?)
 }
 
-/// One connection by mutual TLS: whom each end has verified.
 async fn meet(from: &SvidSnapshot, to: &SvidSnapshot) -> Fallible<String> {
     let (profile, expected) = (TlsProfile::ring(), IdMatcher::Exact(to.svid().id().clone()));
     let server = MeshServer::new(&profile, to, &AcceptedDomains::Any)?;
     let client = MeshClient::new(&profile, from)?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let near = TcpStream::connect(listener.local_addr()?).await?;
-    let accept = server.accept(listener.accept().await?.0, AlpnAnswer::None);
+    let (near, far) = tokio::io::duplex(1 << 14);
+    let accept = server.accept(far, AlpnAnswer::None);
     let (accepted, connected) = tokio::join!(accept, client.connect(near, None, &expected, &[]));
     Ok(format!("{} calls {}", accepted?.1.id(), connected?.1.id()))
 }
