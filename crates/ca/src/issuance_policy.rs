@@ -168,8 +168,8 @@ impl IssuancePolicy {
 pub enum PolicyError {
     /// The lives are not in order, or out of bounds.
     #[error(
-        "lives of {} s to {} s, by default {} s: wanted 60 s or more, in this order, and at most {} s",
-        min.as_secs(), max.as_secs(), default.as_secs(), Authority::MAX_TTL.as_secs()
+        "lives of {} s to {} s, by default {} s: wanted {} s or more, in this order, and at most {} s",
+        min.as_secs(), max.as_secs(), default.as_secs(), IssuancePolicy::SHORTEST_TTL.as_secs(), Authority::MAX_TTL.as_secs()
     )]
     Ttl {
         /// The shortest.

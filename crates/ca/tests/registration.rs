@@ -307,6 +307,7 @@ fn policies_that_cannot_be_meant() {
         ("above the authority's bound", ttl(100, 200, 90 * 86_400 + 1)),
     ] {
         assert_eq!(got, Err(want), "{name}");
+        assert!(want.to_string().contains("wanted 1 s or more"), "{name}: {want}");
     }
     assert_eq!(ttl(1, 60, 90 * 86_400).0, Ok(()));
     assert_eq!(any().with_keys(&[]).map(|_| ()), Err(PolicyError::NoKeys));

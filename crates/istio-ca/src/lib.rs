@@ -19,9 +19,20 @@
 //! * Whom a certificate names is decided by who asks. A request's own names do not count.
 //! * There is no caller without TLS. A certificate that is rejected is not taken for none.
 //! * A refusal tells the caller a code and a fixed text. The cause goes to the audit log: one event for each request that was read, also if
-//!   the caller has gone.
+//!   the caller has gone. A certificate for a caller is on record before it leaves.
 //! * A join token is used up, on the disk, before anything is issued by it.
-//! * Messages, answers, tokens, connections, requests and their time are bounded. Tokens and keys are neither logged nor shown by `Debug`.
+//! * Messages, answers, tokens and connections are bounded, and so is the time of a request that was read. Tokens and keys are neither
+//!   logged nor shown by `Debug`.
+//!
+//! # Known gaps of the server
+//!
+//! Keep it where only the fleet can reach it until they are closed.
+//!
+//! * Refusals under overload queue without a bound, and callers without a certificate can hold every connection for five minutes.
+//! * A certificate that was revoked still authenticates, and renews itself, unless a `ServerCertificate::source` carries the lists.
+//! * A delegate that may ask for the CA's own ID can pass as the CA.
+//! * The certificate that the server has issued for itself is not in the audit log, and a policy's refusal that could not be recorded is
+//!   answered as if it had been.
 //!
 //! # Sources
 //!
